@@ -1,0 +1,66 @@
+"""What the training loop asks of an agent, and how an agent's whole state becomes tensors on disk."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+Batch = dict[str, Tensor]  # obs (B, O), action (B, A), reward (B,), next_obs (B, O), terminal (B,); or a part of these
+Metrics = dict[str, Tensor]  # 0-d tensors, on the device, without gradient
+
+
+class Agent(nn.Module, ABC):
+    """A learning rule with its networks and optimisers.
+
+    `policy` is what is saved, evaluated and returned: a module with `sample(n, obs, steps, generator)`.
+    `needs_values` tells whether the update reads rewards and next observations, or actions alone.
+    """
+
+    policy: nn.Module
+    needs_values: bool = False
+    optimizers: dict[str, torch.optim.Optimizer]
+
+    @abstractmethod
+    def update(self, batch: Batch, step: int, generator: torch.Generator) -> Metrics:
+        """One gradient step at global step `step`. Static shapes, no host synchronisation."""
+
+    @abstractmethod
+    def set_observation_scale(self, obs: Tensor) -> None:
+        """Takes the normalisation of observations from the data, (M, O)."""
+
+    def act(self, obs: Tensor, steps: int, generator: torch.Generator, noise_scale: float = 1.0) -> Tensor:
+        """Actions for the environment: a policy sample clamped to [-1, 1], (B, O) -> (B, A)."""
+        return self.policy.sample(obs=obs, steps=steps, generator=generator, noise_scale=noise_scale).clamp(-1, 1)
+
+    def state_tensors(self) -> Batch:
+        """Everything that training changes: networks and optimisers, by name."""
+        tensors = {f"agent/{name}": value for name, value in self.state_dict().items()}
+        for which, optimizer in self.optimizers.items():
+            for index, slots in optimizer.state_dict()["state"].items():
+                tensors |= {f"optimizer/{which}/{index}/{slot}": value for slot, value in slots.items()}
+        return tensors
+
+    def load_state_tensors(self, tensors: Batch) -> None:
+        """Inverse of `state_tensors`. Raises KeyError or RuntimeError if the tensors are another agent's."""
+        self.load_state_dict({n.removeprefix("agent/"): v for n, v in tensors.items() if n.startswith("agent/")})
+        for which, optimizer in self.optimizers.items():
+            state: dict[int, Batch] = {}
+            for name, value in tensors.items():
+                if name.startswith(f"optimizer/{which}/"):
+                    index, slot = name.split("/")[2:]
+                    state.setdefault(int(index), {})[slot] = value
+            optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def gradient_step(optimizer: torch.optim.Optimizer, loss: Tensor, clip: float) -> Tensor:
+    """Backward, clip the gradient's norm, step; returns the norm before clipping, a 0-d tensor."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    norm = nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], clip)
+    optimizer.step()
+    return norm
+
+
+def adam(module: nn.Module, lr: float) -> torch.optim.Adam:
+    """Adam in its fused form: one kernel for all parameters."""
+    return torch.optim.Adam(module.parameters(), lr=lr, fused=True)

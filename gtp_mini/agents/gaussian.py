@@ -1,0 +1,97 @@
+"""Gaussian behaviour cloning: the classical policy, one mean and one spread per observation. The baseline to beat."""
+
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..networks import ema_update, mlp
+from .base import Agent, Batch, Metrics, adam, gradient_step
+
+LOG_STD_MIN, LOG_STD_MAX = -5.0, 2.0  # the usual bounds of Gaussian policies (SAC)
+
+
+@dataclass(frozen=True)
+class GaussianConfig:
+    lr: float = 3e-4
+    clip: float = 5.0
+    ema: float = 0.999
+    width: int = 256
+    depth: int = 3
+    activation: str = "silu"
+
+
+@dataclass(frozen=True)
+class GaussianPolicyConfig:
+    """Shape of a Gaussian policy."""
+
+    action_dim: int
+    obs_dim: int = 0
+    width: int = 256
+    depth: int = 3
+    activation: str = "silu"
+
+
+class GaussianPolicy(nn.Module):
+    """N(mean(obs), diag(std(obs)^2)). Unconditional if obs_dim is 0."""
+
+    def __init__(self, config: GaussianPolicyConfig):
+        super().__init__()
+        self.config = c = config
+        # an unconditional policy sees a constant 0
+        self.network = mlp([max(c.obs_dim, 1)] + [c.width] * c.depth + [2 * c.action_dim], c.activation)
+        self.register_buffer("obs_mean", torch.zeros(max(c.obs_dim, 1)))
+        self.register_buffer("obs_std", torch.ones(max(c.obs_dim, 1)))
+
+    def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation at obs: (B, O) -> (B, A), (B, A)."""
+        mean, log_std = self.network((obs - self.obs_mean) / self.obs_std).chunk(2, dim=-1)
+        return mean, log_std.clamp(LOG_STD_MIN, LOG_STD_MAX).exp()
+
+    def log_prob(self, action: Tensor, obs: Tensor | None = None) -> Tensor:
+        """log density of (B, A) actions, (B,)."""
+        mean, std = self(self._or_constant(obs, len(action)))
+        return torch.distributions.Normal(mean, std).log_prob(action).sum(-1)
+
+    @torch.no_grad()
+    def sample(self, n: int | None = None, obs: Tensor | None = None, steps: int = 1,
+               generator: torch.Generator | None = None, noise_scale: float = 1.0) -> Tensor:
+        """n samples, (n, A). `steps` is taken for the common signature: a Gaussian needs one."""
+        n = len(obs) if n is None else n
+        mean, std = self(self._or_constant(obs, n))
+        return mean + noise_scale * std * torch.randn(mean.shape, generator=generator, device=mean.device)
+
+    def set_observation_scale(self, obs: Tensor) -> None:
+        """Takes mean and standard deviation of (M, O) observations as the normalisation of the input."""
+        self.obs_mean.copy_(obs.mean(0))
+        self.obs_std.copy_(obs.std(0).clamp(min=1e-3))
+
+    def describe(self) -> dict:
+        """The configuration as plain data, for saving."""
+        return asdict(self.config)
+
+    def _or_constant(self, obs: Tensor | None, n: int) -> Tensor:
+        return torch.zeros(n, 1, device=self.obs_mean.device) if obs is None else obs
+
+
+class GaussianBC(Agent):
+    """Maximum likelihood of the data's actions."""
+
+    def __init__(self, obs_dim: int, action_dim: int, total_steps: int, config: GaussianConfig | None = None):
+        super().__init__()
+        self.config = c = config or GaussianConfig()
+        self.actor = GaussianPolicy(GaussianPolicyConfig(action_dim, obs_dim, c.width, c.depth, c.activation))
+        self.policy = deepcopy(self.actor).requires_grad_(False)
+        self.optimizers = {"actor": adam(self.actor, c.lr)}
+
+    def update(self, batch: Batch, step: int, generator: torch.Generator) -> Metrics:
+        log_prob = self.actor.log_prob(batch["action"], batch.get("obs"))
+        loss = -(batch["weight"] * log_prob if "weight" in batch else log_prob).mean()
+        norm = gradient_step(self.optimizers["actor"], loss, self.config.clip)
+        ema_update(self.policy, self.actor, min(self.config.ema, (1 + step) / (10 + step)))
+        return {"loss_nll": loss.detach(), "grad_actor": norm}
+
+    def set_observation_scale(self, obs: Tensor) -> None:
+        self.actor.set_observation_scale(obs)
+        self.policy.set_observation_scale(obs)

@@ -1,0 +1,171 @@
+"""The tasks: which world, which data, which protocol, and where an evaluation starts and ends.
+
+A task's data are made by ``task.make(...)`` and its evaluation environment by ``task.make_env()``; both import what
+they need when they are called. A new family of tasks is a `Task` with its own two functions, added to `TASKS`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+Cell = tuple[int, int]  # row and column in the maze's map
+Protocol = Literal["d4rl", "minari", "plain"]
+
+
+@dataclass(frozen=True)
+class Maze:
+    """How the episodes of an AntMaze task run. Cells are (row, column) in the maps of Gymnasium-Robotics."""
+
+    env_id: str
+    pairs: tuple[tuple[Cell, Cell], ...] | None  # (start, goal) of the data's episodes; None: random pairs
+    eval_start: Cell
+    eval_goal: Cell
+    goal_jitter: float  # metres, uniform in x and y; the start always has the environment's 1 m
+    continuing: bool  # the data's episodes go on at the goal until the time limit
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task. ``reward_shift`` is added to the rewards 0 and 1 when an agent trains (-1 as in IQL and GTP)."""
+
+    name: str
+    dataset_id: str  # Minari's form: namespace/name-v0
+    description: str
+    protocol: Protocol
+    obs_dim: int
+    action_dim: int
+    time_limit: int  # steps
+    default_transitions: int
+    maker: Callable[..., str] = field(repr=False)  # (task, transitions, seed, progress, overwrite) -> dataset_id
+    env_maker: Callable[..., object] = field(repr=False)  # (task, **kwargs) -> gymnasium.Env
+    gamma: float = 0.99
+    reward_shift: float = 0.0
+    maze: Maze | None = None
+
+    def make(
+        self,
+        transitions: int | None = None,
+        seed: int = 0,
+        progress: Callable[[int, int], None] | None = None,
+        overwrite: bool = False,
+    ) -> str:
+        """Makes the task's data and stores them with Minari; returns the dataset's id."""
+        return self.maker(self, transitions or self.default_transitions, seed, progress, overwrite)
+
+    def make_env(self, **kwargs):
+        """The environment in which a policy for this task is evaluated (a ``gymnasium.Env``, Box observation)."""
+        return self.env_maker(self, **kwargs)
+
+
+def get_task(name: str) -> Task:
+    """The task of that name.
+
+    Raises:
+        ValueError: there is none; the message lists those that there are.
+    """
+    if name in TASKS:
+        return TASKS[name]
+    close = difflib.get_close_matches(name, TASKS, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    raise ValueError(f"unknown task {name!r}; {hint}known tasks: {', '.join(TASKS)}")
+
+
+def task_of_dataset(dataset_id: str) -> Task | None:
+    """The task whose data this dataset is, or None."""
+    return next((task for task in TASKS.values() if task.dataset_id == dataset_id), None)
+
+
+def _make_antmaze(task: Task, transitions: int, seed: int, progress, overwrite: bool) -> str:
+    from gtp_mini.datasets.store import make_antmaze_dataset
+
+    return make_antmaze_dataset(task, transitions, seed, progress=progress, overwrite=overwrite)
+
+
+def _antmaze_env(task: Task, **kwargs):
+    from gtp_mini.worlds.antmaze import make_antmaze_env
+
+    return make_antmaze_env(task, **kwargs)
+
+
+def _antmaze(
+    name: str,
+    maze: str,
+    pairs: tuple[tuple[Cell, Cell], ...] | None,
+    far: tuple[Cell, Cell],
+    description: str,
+    goal_observed: bool = False,
+) -> Task:
+    small = maze == "UMaze"
+    return Task(
+        name=name,
+        dataset_id=f"gtp/{name}-v0",
+        description=description,
+        protocol="minari" if goal_observed else "d4rl",
+        obs_dim=31 if goal_observed else 29,
+        action_dim=8,
+        time_limit=700 if small else 1000,
+        default_transitions=200_000 if small else 1_000_000,
+        maker=_make_antmaze,
+        env_maker=_antmaze_env,
+        reward_shift=-1.0,
+        maze=Maze(
+            env_id=f"AntMaze_{maze}-v4",
+            pairs=pairs,
+            eval_start=far[0],
+            eval_goal=far[1],
+            # With the goal hidden, all episodes for one cell aim at its centre, as the evaluation does: our choice.
+            goal_jitter=1.0 if goal_observed else 0.0,
+            continuing=goal_observed,
+        ),
+    )
+
+
+# The ends of the evaluation's way: D4RL's far corners.
+_UMAZE = ((1, 1), (3, 1))
+_MEDIUM = ((1, 1), (6, 6))
+_LARGE = ((1, 1), (7, 9))
+
+
+def _between(cells: tuple[Cell, ...], but: tuple[Cell, Cell]) -> tuple[tuple[Cell, Cell], ...]:
+    """All ordered pairs of the cells except one: no episode of the data runs the whole way of the evaluation."""
+    return tuple((a, b) for a in cells for b in cells if a != b and (a, b) != but)
+
+
+# Hand-picked by us: ends and crossings of the corridors, so that the ways overlap and can be stitched together.
+_MEDIUM_CELLS = ((1, 1), (2, 6), (3, 2), (4, 4), (5, 1), (6, 6))
+_LARGE_CELLS = ((1, 1), (1, 6), (3, 5), (3, 10), (5, 2), (5, 8), (7, 5), (7, 9))
+
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        _antmaze("antmaze-umaze", "UMaze", (_UMAZE,), _UMAZE, "U-shaped maze, every episode runs the whole way"),
+        _antmaze("antmaze-umaze-diverse", "UMaze", None, _UMAZE, "U-shaped maze, episodes between random cells"),
+        _antmaze(
+            "antmaze-medium-play",
+            "Medium",
+            _between(_MEDIUM_CELLS, _MEDIUM),
+            _MEDIUM,
+            "8 x 8 maze, episodes between hand-picked cells, none runs the whole way",
+        ),
+        _antmaze("antmaze-medium-diverse", "Medium", None, _MEDIUM, "8 x 8 maze, episodes between random cells"),
+        _antmaze(
+            "antmaze-large-play",
+            "Large",
+            _between(_LARGE_CELLS, _LARGE),
+            _LARGE,
+            "9 x 12 maze, episodes between hand-picked cells, none runs the whole way",
+        ),
+        _antmaze("antmaze-large-diverse", "Large", None, _LARGE, "9 x 12 maze, episodes between random cells"),
+        _antmaze(
+            "antmaze-umaze-goal",
+            "UMaze",
+            None,
+            _UMAZE,
+            "U-shaped maze, the goal is observed and the episodes idle at it (the protocol of Minari's data)",
+            goal_observed=True,
+        ),
+    )
+}

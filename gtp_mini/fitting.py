@@ -1,0 +1,64 @@
+"""`fit`: behaviour cloning on tensors, in one call."""
+
+import torch
+from torch import Tensor, nn
+
+from .agents import make_agent, method_config
+
+
+def fit(actions: Tensor, obs: Tensor | None = None, method: str = "gtp-bc", steps: int = 20_000, seed: int = 0,
+        weights: Tensor | None = None, batch_size: int = 256, device: str = "cpu", progress: bool = False,
+        **settings) -> nn.Module:
+    """Clones (M, A) actions, given (M, O) observations if there are any; returns the model (its moving average).
+
+    `weights` (M,) >= 0 tilt the data: the model then draws in proportion to weight x density.
+    `method` is a name of `gtp_mini.METHODS` ("gtp" here is its clone, eta = 0: tensors alone have no rewards);
+    `settings` are fields of its configuration, `width=128` say. Same seed, same machine, same model.
+    """
+    actions, obs, weights = _checked(actions, obs, weights)
+    if steps < 1 or batch_size < 1:
+        raise ValueError(f"steps and batch_size must be at least 1, got {steps!r} and {batch_size!r}")
+    method = "gtp-bc" if method == "gtp" else method
+    config = method_config(method, **settings)
+    if getattr(config, "eta", 0):
+        raise ValueError(f"fit has no rewards to weigh: eta must be 0, got {config.eta}; use weights, or train()")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        agent = make_agent(method, 0 if obs is None else obs.shape[1], actions.shape[1], steps, config).to(device)
+    data = {k: v.to(device) for k, v in (("action", actions), ("obs", obs), ("weight", weights)) if v is not None}
+    if obs is not None:
+        agent.set_observation_scale(data["obs"])
+    generator = torch.Generator(device).manual_seed(seed)
+    for step in _counted(steps, progress):
+        rows = torch.randint(len(actions), (batch_size,), generator=generator, device=device)
+        agent.update({name: value[rows] for name, value in data.items()}, step, generator)
+    return agent.policy
+
+
+def _checked(actions: Tensor, obs: Tensor | None, weights: Tensor | None):
+    """float32 tensors of matching length, or a ValueError that says what is wrong."""
+    tensors = []
+    for name, value, ndim in (("actions", actions, 2), ("obs", obs, 2), ("weights", weights, 1)):
+        if value is None:
+            tensors.append(None)
+            continue
+        value = torch.as_tensor(value, dtype=torch.float32)
+        if value.ndim != ndim or len(value) == 0:
+            raise ValueError(f"{name} must have {ndim} dimension{'s' * (ndim > 1)} and at least one row, "
+                             f"got shape {tuple(value.shape)}")
+        if len(value) != len(actions):
+            raise ValueError(f"{name} has {len(value)} rows, actions {len(actions)}: they must match")
+        if not value.isfinite().all():
+            raise ValueError(f"{name} contains NaN or infinity; remove those rows first")
+        tensors.append(value)
+    if weights is not None and ((tensors[2] < 0).any() or not tensors[2].sum() > 0):
+        raise ValueError("weights must be >= 0 and not all 0")
+    return tensors
+
+
+def _counted(steps: int, progress: bool):
+    if not progress:
+        return range(steps)
+    from rich.progress import track
+
+    return track(range(steps), description="training")

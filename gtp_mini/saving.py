@@ -1,0 +1,70 @@
+"""A model in one file: safetensors, so that loading runs no code, written so that it is whole or not there."""
+
+import json
+import os
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from .agents.gaussian import GaussianPolicy, GaussianPolicyConfig
+from .flow_map import FlowMap, FlowMapConfig
+
+KINDS = {"FlowMap": (FlowMap, FlowMapConfig), "GaussianPolicy": (GaussianPolicy, GaussianPolicyConfig)}
+
+
+def save(model: nn.Module, path: str | Path) -> None:
+    """Writes a FlowMap or GaussianPolicy with its configuration. Overwrites; atomic."""
+    header = {"kind": type(model).__name__, "config": json.dumps(model.describe())}
+    write_tensors(path, model.state_dict(), header)
+
+
+def load(path: str | Path) -> nn.Module:
+    """Reads what `save` wrote, on the CPU. ValueError if the file is truncated or another program's."""
+    tensors, header = read_tensors(path)
+    kind = header.get("kind")
+    if kind not in KINDS:
+        raise ValueError(f"{path} is not a gtp_mini model: its header names the kind {kind!r}, "
+                         f"expected one of {', '.join(KINDS)}")
+    model_class, config_class = KINDS[kind]
+    try:
+        model = model_class(config_class(**json.loads(header["config"])))
+        model.load_state_dict(tensors)
+    except (TypeError, KeyError, RuntimeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} does not fit this version of gtp_mini: {str(error).splitlines()[0]}") from None
+    return model.requires_grad_(False)
+
+
+def write_tensors(path: str | Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
+    """Tensors and a text header as one safetensors file, by way of a temporary file."""
+    from safetensors.torch import save as to_bytes
+
+    write_bytes(path, to_bytes({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, metadata=header))
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and header of a safetensors file. FileNotFoundError; ValueError if it is no such file."""
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no such model file: {path}")
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a readable safetensors file (truncated?): {error}") from None
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Whole or not at all: temporary file, fsync, rename. An error (a full disk, say) leaves no partial file behind."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
