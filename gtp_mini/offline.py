@@ -1,0 +1,85 @@
+"""A Sphinx extension: the book without a network, and without stale results.
+
+* MathJax and plotly are copied from installed Python packages into the site: no page asks another host for anything.
+* The execution cache knows the library: when its sources or the shipped data change, every chapter runs again.
+* Interactive figures carry their own HTML, so the state of Jupyter's widgets (a second copy of the weights) is left out.
+"""
+
+import hashlib
+import importlib.util
+import shutil
+from pathlib import Path
+
+LIBRARY = Path(__file__).parent
+MATHJAX_PARTS = ("tex-mml-chtml.js", "output/chtml/fonts", "input/tex/extensions")  # formulas in; fonts out
+
+
+def sources_hash(*folders: Path) -> str:
+    """A short digest of all files under the folders, by name and content."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+            digest.update(str(path.relative_to(folder)).encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def package_folder(name: str) -> Path:
+    """Where an installed package lies, without importing it."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.origin:
+        raise ModuleNotFoundError(f"the book needs the package {name!r}: pip install -e '.[book]' -c constraints.txt")
+    return Path(spec.origin).parent
+
+
+def copy_scripts(static: Path) -> None:
+    """Puts MathJax (with its fonts and extensions) and plotly into the site's folder of static files."""
+    mathjax = package_folder("mathjax") / "static" / "mathjax" / "es5"
+    for part in MATHJAX_PARTS:
+        source, target = mathjax / part, static / "mathjax" / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True)
+        else:
+            shutil.copyfile(source, target)
+    shutil.copyfile(package_folder("plotly") / "package_data" / "plotly.min.js", static / "plotly.min.js")
+
+
+def use_local_plotly() -> None:
+    """Makes plotly figures show in JupyterLab and in the built book alike, with the script that lies in the site."""
+    import plotly.io as pio
+    from plotly.io._base_renderers import HtmlRenderer
+
+    pio.renderers["book"] = HtmlRenderer(full_html=False, include_plotlyjs="_static/plotly.min.js", include_mathjax=False)
+    pio.renderers.default = "plotly_mimetype+book"
+
+
+def _use_keyed_cache(app, config) -> None:
+    """One execution cache per state of the library; caches of other states are deleted."""
+    key = sources_hash(LIBRARY, Path(app.srcdir).parent / "data")
+    config.gtp_mini_sources = key  # all pages are read again when it changes
+    caches = Path(app.outdir).parent / ".jupyter_cache"
+    config.nb_execution_cache_path = str(caches / key)
+    for old in caches.glob("*"):
+        if old.name != key:
+            shutil.rmtree(old)
+
+
+def _copy_into_site(app, exception) -> None:
+    if exception is None and app.builder.format == "html":
+        copy_scripts(Path(app.outdir) / "_static")
+
+
+def _drop_widget_state(app, doctree) -> None:
+    from myst_nb.sphinx_ import NbMetadataCollector
+
+    NbMetadataCollector.get_js_files(app.env, app.env.docname).clear()
+
+
+def setup(app) -> dict:
+    """Called by Sphinx (see _config.yml)."""
+    app.add_config_value("gtp_mini_sources", "", "env")
+    app.connect("config-inited", _use_keyed_cache)
+    app.connect("doctree-read", _drop_widget_state)
+    app.connect("build-finished", _copy_into_site)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

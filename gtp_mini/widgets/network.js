@@ -1,0 +1,144 @@
+// The models' forward pass, as in flow_map.py and agents/gaussian.py: the same weights give the same samples.
+// First of four files that are joined, in the order network, world, draw, figure, into one ES module.
+// Batches are rows in one Float64Array: x[row * width + column]. Times are numbers, one for the whole batch.
+
+export function decode(base64) {
+  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  return Float64Array.from(new Float32Array(bytes.buffer)); // doubles are what a browser computes fastest with
+}
+
+export function loadModel(spec) {
+  const layers = spec.layers.map((l) => ({ ...l, weight: decode(l.weight), bias: decode(l.bias) }));
+  return { ...spec, layers, obsMean: decode(spec.obs_mean), obsStd: decode(spec.obs_std) };
+}
+
+const ACTIVATIONS = {
+  relu(x) {
+    for (let i = 0; i < x.length; i++) if (x[i] < 0) x[i] = 0;
+  },
+  silu(x) {
+    for (let i = 0; i < x.length; i++) x[i] /= 1 + Math.exp(-x[i]);
+  },
+  mish(x) { // x tanh(softplus(x)), with tanh(log(1 + e)) = (e^2 + 2e) / (e^2 + 2e + 2)
+    for (let i = 0; i < x.length; i++) {
+      if (x[i] > 20) continue; // there mish(x) = x, and e^2 would overflow
+      const e = Math.exp(x[i]), w = e * (e + 2);
+      x[i] *= w / (w + 2);
+    }
+  },
+};
+
+// y = x W' + bias for `rows` rows. W is (nOut, nIn) as PyTorch has it; 4 x 2 products at a time keep loads few.
+function linear(x, rows, nIn, { weight: w, n_in: stride }, bias, nOut) {
+  const y = new Float64Array(rows * nOut);
+  for (let r = 0; r < rows; r += 4) {
+    const r1 = Math.min(r + 1, rows - 1), r2 = Math.min(r + 2, rows - 1), r3 = Math.min(r + 3, rows - 1);
+    const a = r * nIn, b = r1 * nIn, c = r2 * nIn, d = r3 * nIn;
+    for (let o = 0; o < nOut; o += 2) {
+      const p = Math.min(o + 1, nOut - 1), u = o * stride, v = p * stride;
+      let a0 = 0, a1 = 0, b0 = 0, b1 = 0, c0 = 0, c1 = 0, d0 = 0, d1 = 0;
+      for (let i = 0; i < nIn; i++) {
+        const w0 = w[u + i], w1 = w[v + i], xa = x[a + i], xb = x[b + i], xc = x[c + i], xd = x[d + i];
+        a0 += xa * w0; a1 += xa * w1; b0 += xb * w0; b1 += xb * w1;
+        c0 += xc * w0; c1 += xc * w1; d0 += xd * w0; d1 += xd * w1;
+      }
+      y[r * nOut + o] = a0 + bias[o]; y[r * nOut + p] = a1 + bias[p];
+      y[r1 * nOut + o] = b0 + bias[o]; y[r1 * nOut + p] = b1 + bias[p];
+      y[r2 * nOut + o] = c0 + bias[o]; y[r2 * nOut + p] = c1 + bias[p];
+      y[r3 * nOut + o] = d0 + bias[o]; y[r3 * nOut + p] = d1 + bias[p];
+    }
+  }
+  return y;
+}
+
+// The MLP on rows of width nIn. `shared` lists inputs that are equal in all rows, as [column, value]: they become bias.
+function mlp(model, x, rows, nIn, shared = []) {
+  model.layers.forEach((layer, index) => {
+    const bias = Float64Array.from(layer.bias);
+    if (index === 0) {
+      for (let o = 0; o < layer.n_out; o++) {
+        for (const [column, value] of shared) bias[o] += layer.weight[o * layer.n_in + column] * value;
+      }
+    }
+    x = linear(x, rows, index === 0 ? nIn : layer.n_in, layer, bias, layer.n_out);
+    if (index < model.layers.length - 1) ACTIVATIONS[model.activation](x);
+  });
+  return x;
+}
+
+function timeFeatures(model, t) {
+  const angles = model.frequencies.map((f) => model.log_time_scale * Math.log(t + model.sigma_min) * f);
+  return [...angles.map(Math.sin), ...angles.map(Math.cos)];
+}
+
+// phi(x, t, s), (rows, A); obs is (rows, O), or (O) for all rows.
+export function phi(model, x, t, s, obs = null) {
+  const A = model.action_dim, O = model.obs_dim, rows = x.length / A, sd = model.sigma_data;
+  const total = Math.sqrt(t * t + sd * sd), perRow = obs !== null && obs.length === rows * O && rows > 1;
+  const times = [...timeFeatures(model, t), ...timeFeatures(model, s)];
+  const shared = times.map((value, i) => [A + i, value]);
+  let inputs = x.map((v) => v / total), nIn = A;
+  if (O > 0) {
+    const first = A + times.length;
+    const normal = (j, row) => (obs[row * O + j] - model.obsMean[j]) / model.obsStd[j];
+    if (perRow) { // the network's columns are x, times, obs: the times' columns stay 0 here and go into the bias
+      nIn = first + O;
+      const wide = new Float64Array(rows * nIn);
+      for (let r = 0; r < rows; r++) {
+        for (let j = 0; j < A; j++) wide[r * nIn + j] = inputs[r * A + j];
+        for (let j = 0; j < O; j++) wide[r * nIn + first + j] = normal(j, r);
+      }
+      inputs = wide;
+    } else {
+      for (let j = 0; j < O; j++) shared.push([first + j, normal(j, 0)]);
+    }
+  }
+  const out = mlp(model, inputs, rows, nIn, shared);
+  const skip = (sd / total) ** 2, scale = (t * sd) / total;
+  return out.map((v, i) => skip * x[i] + scale * v);
+}
+
+// Phi(x, t, s) = (s / t) x + (1 - s / t) phi(x, t, s)
+export function flowMap(model, x, t, s, obs = null) {
+  const ratio = s / t;
+  return phi(model, x, t, s, obs).map((v, i) => ratio * x[i] + (1 - ratio) * v);
+}
+
+export function gaussian(model, obs, rows) {
+  const A = model.action_dim, O = model.obsMean.length;
+  const inputs = new Float64Array(rows * O);
+  for (let i = 0; i < inputs.length; i++) {
+    inputs[i] = ((obs === null ? 0 : obs[i % obs.length]) - model.obsMean[i % O]) / model.obsStd[i % O];
+  }
+  const out = mlp(model, inputs, rows, O), mean = new Float64Array(rows * A), std = new Float64Array(rows * A);
+  for (let r = 0; r < rows; r++) {
+    for (let j = 0; j < A; j++) {
+      mean[r * A + j] = out[r * 2 * A + j];
+      const logStd = Math.min(Math.max(out[r * 2 * A + A + j], model.log_std_min), model.log_std_max);
+      std[r * A + j] = Math.exp(logStd);
+    }
+  }
+  return { mean, std };
+}
+
+// The K + 1 noise levels of times.sampling_times.
+export function samplingTimes({ sigma_min, sigma_max, rho }, steps) {
+  const low = sigma_min ** (1 / rho), high = sigma_max ** (1 / rho);
+  const times = Array.from({ length: steps + 1 }, (_, i) => (low + ((steps - i) / steps) * (high - low)) ** rho);
+  times[steps] = 0;
+  return times;
+}
+
+// The states at all sampling times, noise first. `noise` is standard normal, (rows, A).
+export function samplePath(model, noise, steps, obs = null) {
+  const times = samplingTimes(model, steps);
+  const path = [noise.map((v) => v * model.sigma_max)];
+  for (let i = 0; i < steps; i++) path.push(flowMap(model, path[i], times[i], times[i + 1], obs));
+  return path;
+}
+
+export function sample(model, noise, steps, obs = null) {
+  if (model.kind === "flow") return samplePath(model, noise, steps, obs)[steps];
+  const { mean, std } = gaussian(model, obs, noise.length / model.action_dim);
+  return mean.map((m, i) => m + std[i] * noise[i]);
+}
