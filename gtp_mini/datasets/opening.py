@@ -1,0 +1,124 @@
+"""Opening a local Minari dataset and reading its episodes, with errors that say what is wrong and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+
+import numpy as np
+
+from gtp_mini.collect.planner import MazePlanner
+from gtp_mini.datasets.tasks import TASKS, task_of_dataset
+
+# What Minari and h5py raise on damaged files: truncated HDF5, missing groups, broken metadata.
+DAMAGE = (OSError, KeyError, ValueError, TypeError, AssertionError, RuntimeError)
+
+
+def open_dataset(dataset_id: str):
+    """The local ``minari.MinariDataset``.
+
+    Raises:
+        FileNotFoundError: it is not here; the message says which command makes or downloads it.
+        ValueError: its files are damaged, or it holds no episodes.
+    """
+    import minari
+    from minari.storage import get_dataset_path
+
+    if not dataset_id or not (get_dataset_path(dataset_id) / "data").exists():
+        raise FileNotFoundError(f"no dataset {dataset_id!r} here; {_how_to_get(dataset_id)}")
+    try:
+        dataset = minari.load_dataset(dataset_id)
+    except DAMAGE as error:
+        raise _damaged(dataset_id, error) from error
+    if dataset.total_episodes == 0:
+        raise ValueError(f"dataset {dataset_id} has no episodes")
+    return dataset
+
+
+def read_episodes(dataset, dataset_id: str) -> Iterator:
+    """Minari's ``EpisodeData`` one by one, as they are.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    episodes = iter(dataset.iterate_episodes())
+    while True:
+        try:
+            episode = next(episodes)
+        except StopIteration:
+            return
+        except DAMAGE as error:
+            raise _damaged(dataset_id, error) from error
+        yield episode
+
+
+def maze_of(dataset) -> MazePlanner | None:
+    """The maze in which an AntMaze dataset was collected, from the environment's spec in its metadata, or None."""
+    spec = dataset.env_spec
+    if spec is None or not spec.id.startswith("AntMaze_"):
+        return None
+    return MazePlanner(spec.kwargs["maze_map"])
+
+
+def observation_parts(episode) -> dict[str, np.ndarray]:
+    """The observation's arrays by name; a Box observation is the one part ``observation``."""
+    observations = episode.observations
+    return observations if isinstance(observations, dict) else {"observation": observations}
+
+
+def after_step(values: np.ndarray, steps: int) -> np.ndarray:
+    """An info's values (T,) after each step; Minari stores the reset's first where there are T+1."""
+    return values[-steps:]
+
+
+def check_episode(episode, dataset_id: str) -> None:
+    """Whether one episode can be learnt from.
+
+    Raises:
+        ValueError: lengths that do not fit together, a NaN or infinity (and where), actions beyond [-1, 1].
+    """
+    where = f"dataset {dataset_id}, episode {episode.id}"
+    steps = len(episode.rewards)
+    parts = observation_parts(episode)
+    if not all(isinstance(part, np.ndarray) and part.ndim == 2 for part in (*parts.values(), episode.actions)):
+        raise ValueError(f"{where}: observations and actions must be vectors of numbers")
+    lengths = {name: len(part) - 1 for name, part in parts.items()}
+    lengths |= {name: len(getattr(episode, name)) for name in ("actions", "terminations", "truncations")}
+    for name, length in lengths.items():
+        if length != steps or steps == 0:
+            raise ValueError(f"{where}: {name} is for {length} steps where there are {steps} rewards")
+    for name, values in {**parts, "actions": episode.actions, "rewards": episode.rewards}.items():
+        bad = np.argwhere(~np.isfinite(values))
+        if len(bad):
+            entry = f", entry {bad[0][1]}" if values.ndim == 2 else ""
+            raise ValueError(f"{where}: {name} has {len(bad)} NaN or infinite numbers, the first at step {bad[0][0]}{entry}")
+    largest = np.abs(episode.actions).max()
+    if largest > 1.0 + 1e-6:
+        raise ValueError(f"{where}: actions must lie in [-1, 1], the largest is {largest:.3g}; scale them first")
+
+
+def _how_to_get(dataset_id: str) -> str:
+    task = task_of_dataset(dataset_id)
+    if task is not None:
+        return f"make it with: gtp-mini data make {task.name}"
+    import minari
+
+    if dataset_id in TASKS:
+        close = [TASKS[dataset_id].dataset_id]
+    else:
+        known = {*minari.list_local_datasets(), *(task.dataset_id for task in TASKS.values())}
+        close = difflib.get_close_matches(dataset_id, sorted(known), n=1, cutoff=0.8)
+    if close:
+        return f"did you mean {close[0]}? See: gtp-mini data list"
+    return f"if it is one of Minari's, download it with: gtp-mini data download {dataset_id}"
+
+
+def _damaged(dataset_id: str, error: Exception) -> ValueError:
+    from minari.storage import get_dataset_path
+
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    task = task_of_dataset(dataset_id)
+    again = f"gtp-mini data make {task.name}" if task else f"gtp-mini data download {dataset_id}"
+    return ValueError(
+        f"dataset {dataset_id} is damaged ({reason}); delete {get_dataset_path(dataset_id)} and run: {again}"
+    )
