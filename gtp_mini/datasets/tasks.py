@@ -84,6 +84,20 @@ def _make_antmaze(task: Task, transitions: int, seed: int, progress, overwrite: 
     return make_antmaze_dataset(task, transitions, seed, progress=progress, overwrite=overwrite)
 
 
+def _make_multigoal(task: Task, transitions: int, seed: int, progress, overwrite: bool) -> str:
+    from gtp_mini.datasets.multigoal import make_multigoal_dataset
+
+    return make_multigoal_dataset(task, transitions, seed, progress=progress, overwrite=overwrite)
+
+
+def _multigoal_env(task: Task, **kwargs):
+    import gymnasium as gym
+
+    from gtp_mini.worlds.multigoal import ENV_ID
+
+    return gym.make(ENV_ID, **kwargs)
+
+
 def _antmaze_env(task: Task, **kwargs):
     from gtp_mini.worlds.antmaze import make_antmaze_env
 
@@ -141,6 +155,19 @@ _LARGE_CELLS = ((1, 1), (1, 6), (3, 5), (3, 10), (5, 2), (5, 8), (7, 5), (7, 9))
 TASKS: dict[str, Task] = {
     task.name: task
     for task in (
+        Task(
+            name="multigoal",
+            dataset_id="gtp/multigoal-v0",
+            description="a point in the plane, four goals, demonstrators that pick any of them",
+            protocol="plain",
+            obs_dim=2,
+            action_dim=2,
+            time_limit=20,
+            default_transitions=20_000,
+            maker=_make_multigoal,
+            env_maker=_multigoal_env,
+            reward_shift=-1.0,
+        ),
         _antmaze("antmaze-umaze", "UMaze", (_UMAZE,), _UMAZE, "U-shaped maze, every episode runs the whole way"),
         _antmaze("antmaze-umaze-diverse", "UMaze", None, _UMAZE, "U-shaped maze, episodes between random cells"),
         _antmaze(

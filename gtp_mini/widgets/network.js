@@ -1,5 +1,5 @@
 // The models' forward pass, as in flow_map.py and agents/gaussian.py: the same weights give the same samples.
-// First of four files that are joined, in the order network, world, draw, figure, into one ES module.
+// One of the files that are joined into one ES module, in the order of SCRIPTS in __init__.py.
 // Batches are rows in one Float64Array: x[row * width + column]. Times are numbers, one for the whole batch.
 
 export function decode(base64) {
@@ -8,6 +8,7 @@ export function decode(base64) {
 }
 
 export function loadModel(spec) {
+  if (spec.kind === "mixture") return spec;
   const layers = spec.layers.map((l) => ({ ...l, weight: decode(l.weight), bias: decode(l.bias) }));
   return { ...spec, layers, obsMean: decode(spec.obs_mean), obsStd: decode(spec.obs_std) };
 }
@@ -100,6 +101,7 @@ export function phi(model, x, t, s, obs = null) {
 
 // Phi(x, t, s) = (s / t) x + (1 - s / t) phi(x, t, s)
 export function flowMap(model, x, t, s, obs = null) {
+  if (model.kind === "mixture") return mixtureFlowMap(model, x, t, s);
   const ratio = s / t;
   return phi(model, x, t, s, obs).map((v, i) => ratio * x[i] + (1 - ratio) * v);
 }
@@ -137,8 +139,9 @@ export function samplePath(model, noise, steps, obs = null) {
   return path;
 }
 
+// (rows, A) samples of any kind of model; a Gaussian draws at once, whatever the steps.
 export function sample(model, noise, steps, obs = null) {
-  if (model.kind === "flow") return samplePath(model, noise, steps, obs)[steps];
+  if (model.kind !== "gaussian") return samplePath(model, noise, steps, obs)[steps];
   const { mean, std } = gaussian(model, obs, noise.length / model.action_dim);
   return mean.map((m, i) => m + std[i] * noise[i]);
 }

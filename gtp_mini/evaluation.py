@@ -1,0 +1,130 @@
+"""How good is a policy? Episodes in the real environment, many side by side, and what they are worth as evidence."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from .datasets.tasks import Task
+
+MAX_SLOTS = 50  # environments side by side: the policy is called once for all of them
+
+
+@dataclass
+class Episode:
+    """One episode of an evaluation."""
+
+    success: bool
+    total_reward: float
+    length: int
+    info: dict
+    path: np.ndarray | None = None  # observations (T + 1, O), if asked for
+
+
+@dataclass
+class Evaluation:
+    """All episodes of an evaluation, and their summary."""
+
+    episodes: list[Episode]
+    action_latency_ms: float
+    settings: dict = field(default_factory=dict)
+
+    def summary(self) -> dict:
+        """Plain numbers, ready for JSON."""
+        n = len(self.episodes)
+        wins = sum(e.success for e in self.episodes)
+        result = self.settings | {
+            "episodes": n,
+            "success_rate": wins / n,
+            "success_ci95": list(wilson_interval(wins, n)),
+            "return_mean": float(np.mean([e.total_reward for e in self.episodes])),
+            "episode_length_mean": float(np.mean([e.length for e in self.episodes])),
+            "action_latency_ms": self.action_latency_ms,
+        }
+        if wins:
+            result["steps_to_success_mean"] = float(np.mean([e.length for e in self.episodes if e.success]))
+        if "fallen" in self.episodes[0].info:
+            result["fallen_rate"] = sum(bool(e.info["fallen"]) for e in self.episodes) / n
+        if "goal" in self.episodes[0].info:
+            goals = [e.info["goal"] for e in self.episodes if e.success]
+            result["goal_shares"] = [goals.count(k) / n for k in range(4)]
+        return result
+
+
+def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's interval for a proportion: honest near 0 and 1, where the normal one is not."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(successes, n).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def evaluate(policy, task: Task, episodes: int = 100, sampling_steps: int = 2, seed: int = 0, noise_scale: float = 1.0,
+             paths: bool = False, progress: Callable[[int, int], None] | None = None) -> Evaluation:
+    """Runs `policy` in the task's environment. Episode i starts from environment seed (seed, i) whatever the policy,
+    so that methods meet the same starts.
+
+    `policy` is anything with `sample(obs=, steps=, generator=, noise_scale=)`; actions are clamped to [-1, 1].
+    """
+    if episodes < 1:
+        raise ValueError(f"episodes must be at least 1, got {episodes!r}")
+    device = next(policy.parameters()).device
+    generator = torch.Generator(device).manual_seed(seed)
+    starts = np.random.SeedSequence(seed).generate_state(episodes)
+    slots = [_Slot(task.make_env(), starts[i::MAX_SLOTS], paths) for i in range(min(episodes, MAX_SLOTS))]
+    latency = None
+    try:
+        while active := [slot for slot in slots if not slot.finished]:
+            obs = torch.as_tensor(np.stack([slot.obs for slot in active]), device=device)
+            actions = policy.sample(obs=obs, steps=sampling_steps, generator=generator, noise_scale=noise_scale)
+            for slot, action in zip(active, actions.clamp(-1, 1).cpu().numpy(), strict=True):
+                slot.step(action)
+            latency = latency or action_latency(policy, obs[:1], sampling_steps)
+            if progress:
+                progress(sum(len(slot.done) for slot in slots), episodes)
+    finally:
+        for slot in slots:
+            slot.env.close()
+    done = [slots[i % MAX_SLOTS].done[i // MAX_SLOTS] for i in range(episodes)]
+    return Evaluation(done, latency, {"sampling_steps": sampling_steps, "seed": seed, "noise_scale": noise_scale})
+
+
+def action_latency(policy, obs: torch.Tensor, steps: int, repeats: int = 30) -> float:
+    """Median time of one decision, milliseconds, for the given batch of observations (one row: a robot's case)."""
+    generator = torch.Generator(obs.device).manual_seed(0)
+    times = []
+    for _ in range(repeats + 5):  # the first ones warm up
+        start = time.perf_counter()
+        policy.sample(obs=obs, steps=steps, generator=generator).cpu()
+        times.append(time.perf_counter() - start)
+    return 1000 * float(np.median(times[5:]))
+
+
+class _Slot:
+    """One environment and the episodes it runs, one after another."""
+
+    def __init__(self, env, seeds: np.ndarray, paths: bool):
+        self.env, self.seeds, self.paths = env, [int(s) for s in seeds], paths
+        self.done: list[Episode] = []
+        self._begin()
+
+    @property
+    def finished(self) -> bool:
+        return len(self.done) == len(self.seeds)
+
+    def _begin(self) -> None:
+        self.obs, _ = self.env.reset(seed=self.seeds[len(self.done)])
+        self.total, self.length, self.path = 0.0, 0, [self.obs]
+
+    def step(self, action: np.ndarray) -> None:
+        self.obs, reward, terminated, truncated, info = self.env.step(action)
+        self.total, self.length = self.total + float(reward), self.length + 1
+        if self.paths:
+            self.path.append(self.obs)
+        if terminated or truncated:
+            self.done.append(Episode(bool(info.get("success", False)), self.total, self.length, info,
+                                     np.stack(self.path) if self.paths else None))
+            if not self.finished:
+                self._begin()

@@ -1,0 +1,166 @@
+"""The loop that trains: batches, logging, checkpoints, resume, evaluation. One loop for every method."""
+
+import time
+from dataclasses import asdict, dataclass, field
+
+import torch
+from torch import Tensor
+
+from .agents import Agent, make_agent, method_config
+from .datasets.tasks import TASKS, Task, task_of_dataset
+from .evaluation import evaluate
+from .records import Run
+from .saving import save
+from .times import sampling_times
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One run. `settings` are fields of the method's own configuration (eta, width, ...)."""
+
+    task: str  # a task's name, or a Minari dataset's id
+    method: str = "gtp"
+    steps: int = 100_000
+    seed: int = 0
+    batch_size: int = 256
+    settings: dict = field(default_factory=dict)
+    log_every: int = 500  # steps
+    checkpoint_every: int = 5_000  # steps
+    eval_every: int = 0  # steps; 0 never
+    eval_episodes: int = 20
+    sampling_steps: int = 2  # K in evaluations
+    device: str = "auto"
+
+    def __post_init__(self):
+        for name in ("steps", "batch_size", "log_every", "checkpoint_every", "eval_episodes"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or not 1 <= value <= 10**9:
+                raise ValueError(f"{name} must be a whole number between 1 and 1e9, got {value!r}")
+        if self.checkpoint_every % self.log_every:
+            raise ValueError(f"checkpoint_every ({self.checkpoint_every}) must be a multiple of log_every "
+                             f"({self.log_every}), so that a resumed run logs the same rows")
+        if self.eval_every % self.checkpoint_every:
+            raise ValueError(f"eval_every ({self.eval_every}) must be a multiple of checkpoint_every "
+                             f"({self.checkpoint_every})")
+        sampling_times(self.sampling_steps)  # raises if it is absurd
+        method_config(self.method, **self.settings)  # likewise
+
+
+def train(config: TrainConfig, out: str, resume: bool = False, overwrite: bool = False, progress: bool = True) -> Run:
+    """Trains and returns the run's folder. A killed run, resumed, ends with the bits of one that was not killed."""
+    from .datasets.transitions import load_transitions
+
+    task = TASKS.get(config.task) or task_of_dataset(config.task)
+    dataset_id = task.dataset_id if task else config.task
+    record = asdict(config) | {"dataset": dataset_id, "agent": asdict(agent_config(config, task)),
+                               "reward_shift": task.reward_shift if task else 0.0}
+    if not resume and not overwrite and Run(out).exists():
+        Run.start(out, record)  # raises: refuse before the data are read
+    data = load_transitions(dataset_id)
+    device = pick_device(config.device)
+    tensors = {"obs": data.obs, "action": data.action, "reward": data.reward + record["reward_shift"],
+               "next_obs": data.next_obs, "terminal": data.terminal}
+    tensors = {name: value.to(device) for name, value in tensors.items()}
+
+    run = Run.start(out, record, resume, overwrite)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        agent = make_agent(config.method, data.obs.shape[1], data.action.shape[1], config.steps,
+                           agent_config(config, task)).to(device)
+    agent.set_observation_scale(tensors["obs"])
+    generator = torch.Generator(device).manual_seed(config.seed)
+    saved, start = run.load_state() if resume else ({}, 0)
+    if saved:
+        generator.set_state(saved.pop("generator"))
+        agent.load_state_tensors({name: value.to(device) for name, value in saved.items()})
+    run.forget_after(start)
+
+    if not agent.needs_values:
+        tensors = {name: tensors[name] for name in ("obs", "action")}
+    with _Log(run, config, start, progress) as log:
+        for step in range(start, config.steps):
+            rows = torch.randint(len(data.action), (config.batch_size,), generator=generator, device=device)
+            log.add(step + 1, agent.update({name: value[rows] for name, value in tensors.items()}, step, generator))
+            done = step + 1
+            if done % config.checkpoint_every == 0 or done == config.steps:
+                _checkpoint(run, agent, generator, done)
+                if config.eval_every and (done % config.eval_every == 0 or done == config.steps) and task:
+                    log.say(_evaluate(run, agent, config, task, done))
+    return run
+
+
+def agent_config(config: TrainConfig, task: Task | None):
+    """The method's configuration for this run: its defaults, the task's discount, then the run's settings."""
+    defaults = {"gamma": task.gamma} if task and hasattr(method_config(config.method), "gamma") else {}
+    return method_config(config.method, **(defaults | config.settings))
+
+
+def pick_device(name: str) -> torch.device:
+    """"auto" is a GPU if there is one. ValueError for a device that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.zeros(1, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {name!r} cannot be used: {str(error).splitlines()[0]}") from None
+
+
+def _checkpoint(run: Run, agent: Agent, generator: torch.Generator, step: int) -> None:
+    run.save_state(agent.state_tensors() | {"generator": generator.get_state()}, step)
+    save(agent.policy, run.path / "model.safetensors")
+
+
+def _evaluate(run: Run, agent: Agent, config: TrainConfig, task: Task, step: int) -> str:
+    """Evaluates the policy as it stands, records it, and keeps the weights if they are the best so far."""
+    best = max((e["success_rate"] for e in run.evaluations()), default=-1.0)
+    result = evaluate(agent.policy, task, config.eval_episodes, config.sampling_steps, config.seed).summary()
+    run.add_evaluation({"task": task.name, "method": config.method, "checkpoint_step": step,
+                        "during_training": True} | result)
+    if result["success_rate"] > best:
+        save(agent.policy, run.path / "best.safetensors")
+    return f"step {step}: success {result['success_rate']:.2f} over {result['episodes']} episodes"
+
+
+class _Log:
+    """Means of the metrics over an interval, to metrics.csv, TensorBoard and the progress bar."""
+
+    def __init__(self, run: Run, config: TrainConfig, start: int, progress: bool):
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.run, self.every, self.total_steps, self.start = run, config.log_every, config.steps, start
+        self.writer = SummaryWriter(str(run.path / "tensorboard"), purge_step=start + 1)
+        self.bar = Progress(TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+                            TimeRemainingColumn(), console=Console(stderr=True), disable=not progress)
+        self.bar_task = self.bar.add_task("", total=config.steps, completed=start, rate="")
+        self.sums: dict[str, Tensor] = {}
+        self.clock = time.perf_counter()
+
+    def __enter__(self):
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_):
+        self.bar.stop()
+        self.writer.close()
+
+    def add(self, step: int, metrics: dict[str, Tensor]) -> None:
+        """Sums on the device; the host reads them once an interval."""
+        self.sums = {k: v + self.sums[k] for k, v in metrics.items()} if self.sums else metrics
+        if step % self.every and step != self.total_steps:
+            return
+        count = step % self.every or self.every
+        values = (torch.stack([v.float() for v in self.sums.values()]).cpu() / count).tolist()
+        now = time.perf_counter()
+        row = {"step": step, "updates_per_second": count / (now - self.clock)}
+        row |= dict(zip(self.sums, values, strict=True))
+        self.sums, self.clock = {}, now
+        self.run.append_metrics(row)
+        for name, value in row.items():
+            self.writer.add_scalar(name, value, step)
+        self.bar.update(self.bar_task, completed=step, rate=f"{row['updates_per_second']:.0f} updates/s")
+
+    def say(self, text: str) -> None:
+        self.bar.console.print(text)
+        self.clock = time.perf_counter()  # an evaluation is not training

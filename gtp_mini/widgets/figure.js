@@ -1,0 +1,122 @@
+// The figure: controls, a picture, words. In JupyterLab the kernel's model takes over; on a page the browser's does.
+
+const FRAME_BUDGET_MS = 12; // of the 16 that a frame has: a long computation goes on in the next frame
+
+export function mount(element, spec, kernel = null) {
+  const root = make("figure", "gtp-figure"), stage = make("div", "gtp-stage"), panel = make("div", "gtp-panel");
+  const canvas = make("canvas", "gtp-canvas"), chart = make("div", "gtp-bars"), words = make("p", "gtp-words");
+  canvas.setAttribute("role", "img");
+  words.setAttribute("aria-live", "polite");
+  stage.append(canvas);
+  root.append(stage, panel);
+  element.replaceChildren(root);
+
+  const models = spec.models.map(loadModel), noise = decode(spec.noise);
+  const scene = (spec.world ? worldScene : sampleScene)(spec, models, noise);
+  const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const state = { model: 0, steps: spec.steps, scrub: 1, paths: spec.paths, value: spec.condition?.value };
+  const link = kernel && linkTo(kernel, (array) => { scene.accept(state, array); finish("the kernel's model"); });
+  let frame = 0;
+
+  const change = (key) => (value) => {
+    state[key] = value;
+    cancelAnimationFrame(frame);
+    root.dataset.state = "busy";
+    steps.disabled = models[state.model].kind === "gaussian"; // one draw, whatever K
+    frame = requestAnimationFrame(begin);
+  };
+
+  function begin() {
+    scene.start(state);
+    link?.ask(state);
+    goOn();
+  }
+
+  function goOn() {
+    const start = performance.now();
+    let done = false;
+    while (!done && performance.now() - start < FRAME_BUDGET_MS) done = scene.step();
+    if (done) return finish("this browser's");
+    if (!calm) scene.show(canvas);
+    frame = requestAnimationFrame(goOn);
+  }
+
+  function finish(who) {
+    cancelAnimationFrame(frame);
+    scene.show(canvas);
+    const told = scene.tell(state);
+    bars(chart, told.rows);
+    words.textContent = told.words;
+    canvas.setAttribute("aria-label", told.words);
+    root.dataset.state = "ready";
+    root.dataset.computedBy = who;
+    root.dataset.kind = models[state.model].kind;
+  }
+
+  if (models.length > 1) choice(panel, "Model", models.map((m) => m.name), change("model"));
+  const steps = slider(panel, { label: "Sampling steps K", min: 1, max: spec.max_steps, step: 1, value: state.steps,
+                                say: String }, change("steps"));
+  if (spec.condition) {
+    const { label, low, high, value } = spec.condition;
+    slider(panel, { label, min: low, max: high, step: (high - low) / 200, value, say: (v) => v.toFixed(2) }, change("value"));
+  }
+  if (spec.scrub) {
+    const say = (u) => { const t = levelAt(models[state.model], u); return t ? t.toPrecision(2) : "0 (data)"; };
+    slider(panel, { label: "Noise level t", min: 0, max: 1, step: 0.005, value: 1, say }, change("scrub"));
+  }
+  if (!spec.world) toggle(panel, "Show some paths", state.paths, change("paths"));
+  if (!spec.world) legend(panel, [["sample", "samples"], ["data", "data"]]);
+  if (spec.condition?.curve) legend(panel, [["fg", "tick: exact share"]]);
+  if (spec.world) legend(panel, [["fg", "start"], ["muted", "reaches no goal"]]);
+  panel.append(chart, words);
+
+  const stopWatching = watchPage(root, () => scene.show(canvas), canvas);
+  begin();
+  return () => { stopWatching(); link?.close(); cancelAnimationFrame(frame); };
+}
+
+// Colours follow the page: the book's theme, JupyterLab's, or the system's. Sizes follow the column.
+function watchPage(root, redraw, canvas) {
+  const system = window.matchMedia("(prefers-color-scheme: dark)");
+  const follow = () => {
+    const book = document.documentElement.dataset.theme, lab = document.body.dataset.jpThemeLight;
+    const dark = book ? book === "dark" : lab ? lab === "false" : system.matches;
+    root.classList.toggle("gtp-dark", dark);
+    if (root.dataset.state) redraw();
+  };
+  const attributes = new MutationObserver(follow), size = new ResizeObserver(() => root.dataset.state && redraw());
+  attributes.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
+  attributes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
+  system.addEventListener("change", follow);
+  size.observe(canvas);
+  follow();
+  return () => { attributes.disconnect(); size.disconnect(); system.removeEventListener("change", follow); };
+}
+
+// One question to the kernel at a time; while it is busy only the latest state waits.
+function linkTo(kernel, accept) {
+  let waiting = null, latest = 0, busy = false;
+  const send = () => {
+    busy = true;
+    kernel.set("_request", { ...waiting, id: latest });
+    kernel.save_changes();
+    waiting = null;
+  };
+  const receive = () => {
+    busy = false;
+    const { id, array } = kernel.get("_answer");
+    if (waiting) send();
+    else if (id === latest) accept(decode(array));
+  };
+  kernel.on("change:_answer", receive);
+  return {
+    ask(state) {
+      waiting = { ...state };
+      latest += 1;
+      if (!busy) send();
+    },
+    close: () => kernel.off("change:_answer", receive),
+  };
+}
+
+export default { render: ({ model, el }) => mount(el, model.get("_spec"), model) };

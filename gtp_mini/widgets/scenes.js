@@ -1,0 +1,129 @@
+// What can be shown. A scene turns the state of the controls into a picture, bars and words:
+//   start(state)         begins a computation in the browser; step() goes on and says whether it is done
+//   accept(state, array) takes the kernel's result instead
+//   show(canvas)         draws what there is;   tell(state) -> { words, rows }
+
+const PATHS = 40; // ways drawn: more hide each other
+const PATH_LEVELS = 30; // points on each way, shared by its jumps
+
+const spread = (points) => { // root mean square distance from the mean
+  const n = points.length / 2, mean = [0, 0];
+  points.forEach((v, i) => (mean[i % 2] += v / n));
+  return Math.sqrt(points.reduce((sum, v, i) => sum + (v - mean[i % 2]) ** 2, 0) / n);
+};
+
+// The noise level of slider position u: evenly spaced as the samplers' grid is; 0 is pure noise, 1 is data.
+export function levelAt({ sigma_min, sigma_max, rho }, u) {
+  const low = sigma_min ** (1 / rho), high = sigma_max ** (1 / rho);
+  return u >= 1 ? 0 : (low + (1 - u) * (high - low)) ** rho;
+}
+
+export function sampleScene(spec, models, noise) {
+  const data = decode(spec.data);
+  const picture = { data, points: new Float64Array(0), paths: [], stops: [], scale: 1 / spec.limit,
+                    arms: spec.condition ? spec.condition.arms.map((arm) => arm.at) : [] };
+  // Noise is 100 times wider than data: points at level t are drawn smaller, so that noise looks as wide as data.
+  const shrink = (t) => spec.data_std / Math.hypot(spec.data_std, t);
+  const obsOf = (state) => (spec.condition ? [state.value] : null);
+  let shown = null; // samples at the noise level of the scrub slider, not shrunk
+
+  function walk(model, state) { // some samples' ways, with points between the jumps that the map gives as well
+    const few = noise.slice(0, 2 * PATHS), times = samplingTimes(model, state.steps), stops = [];
+    const path = samplePath(model, few, state.steps, obsOf(state));
+    const ways = Array.from({ length: few.length / 2 }, () => []);
+    const add = (x, t) => ways.forEach((way, i) => way.push([x[2 * i] * shrink(t), x[2 * i + 1] * shrink(t)]));
+    const between = Math.ceil(PATH_LEVELS / state.steps);
+    for (let k = 0; k < state.steps; k++) {
+      add(path[k], times[k]);
+      stops.push(...path[k].map((v) => v * shrink(times[k])));
+      for (let j = 1; j < between; j++) {
+        const t = levelAt(model, (k + j / between) / state.steps);
+        add(flowMap(model, path[k], times[k], t, obsOf(state)), t);
+      }
+    }
+    add(path[state.steps], 0);
+    return { ways, stops };
+  }
+
+  function pointsAt(model, state) {
+    if (model.kind === "gaussian") return sample(model, noise, state.steps, obsOf(state));
+    const t = levelAt(model, state.scrub), times = samplingTimes(model, state.steps);
+    const last = times.findLastIndex((level) => level >= t); // the sampler's last stop at or above t
+    let x = noise.map((v) => v * model.sigma_max);
+    for (let k = 0; k < last; k++) x = flowMap(model, x, times[k], times[k + 1], obsOf(state));
+    return times[last] === t ? x : flowMap(model, x, times[last], t, obsOf(state));
+  }
+
+  function place(state, points) {
+    const model = models[state.model];
+    shown = points;
+    const factor = model.kind === "gaussian" ? 1 : shrink(levelAt(model, state.scrub));
+    picture.points = points.map((v) => v * factor);
+  }
+
+  return {
+    start(state) {
+      const model = models[state.model];
+      place(state, pointsAt(model, state));
+      const drawn = state.paths && model.kind !== "gaussian" ? walk(model, state) : { ways: [], stops: [] };
+      picture.paths = drawn.ways;
+      picture.stops = drawn.stops;
+    },
+    step: () => true,
+    accept: place,
+    show: (canvas) => drawSamples(canvas, picture),
+    tell(state) {
+      const model = models[state.model], t = levelAt(model, state.scrub), count = shown.length / 2;
+      const how = model.kind === "gaussian" ? "in one draw" : `in ${jumpsInWords(state.steps)} (K = ${state.steps})`;
+      const ratio = `their spread is ${(spread(shown) / spread(data)).toFixed(2)} of the data's`;
+      const seen = t > 0 && model.kind !== "gaussian" ? `seen on their way, at noise level ${t.toPrecision(2)}` : ratio;
+      if (!spec.condition) return { words: `${model.name}: ${count} samples ${how}; ${seen}.`, rows: [] };
+      const rows = armShares(spec.condition, shown, state.value);
+      const shares = rows.map((r) => `${r.name} ${percent(r.share)}` + (r.exact === undefined ? "" : ` (exact ${percent(r.exact)})`));
+      const at = `${spec.condition.label} = ${state.value.toFixed(2)}`;
+      return { words: `${model.name}, ${at}: ${count} samples ${how}. Shares: ${shares.join(", ")}.`, rows };
+    },
+  };
+}
+
+// The share of points nearest to each arm, beside the exact one, read from the table between two rows.
+export function armShares({ arms, grid, curve }, points, value) {
+  const counts = arms.map(() => 0), n = points.length / 2;
+  for (let i = 0; i < points.length; i += 2) {
+    const distances = arms.map(({ at: [x, y] }) => Math.hypot(points[i] - x, points[i + 1] - y));
+    counts[distances.indexOf(Math.min(...distances))] += 1;
+  }
+  const exact = (k) => {
+    if (!curve) return undefined;
+    const after = Math.max(grid.findIndex((g) => g >= value), 1);
+    const part = (value - grid[after - 1]) / (grid[after] - grid[after - 1]);
+    return (1 - part) * curve[after - 1][k] + part * curve[after][k];
+  };
+  return arms.map(({ name }, k) => ({ name, share: counts[k] / n, exact: exact(k) }));
+}
+
+export function worldScene(spec, models, noise) {
+  const world = spec.world;
+  let rollouts = null, model = null, steps = 1;
+  return {
+    start(state) {
+      model = models[state.model];
+      steps = state.steps;
+      rollouts = startRollouts(world, noise);
+    },
+    step() {
+      if (!isDone(world, rollouts)) stepRollouts(world, rollouts, noise, (obs, z) => sample(model, z, steps, obs));
+      return isDone(world, rollouts);
+    },
+    accept: (state, positions) => { rollouts = readRollouts(world, positions); },
+    show: (canvas) => drawWorld(canvas, world, rollouts),
+    tell(state) {
+      const n = world.episodes, arrived = rollouts.goal.filter((g) => g >= 0).length;
+      const rows = world.names.map((name, k) => ({ name, share: rollouts.goal.filter((g) => g === k).length / n }));
+      const how = model.kind === "gaussian" ? "one draw an action" : `K = ${state.steps}`;
+      const shares = rows.map((r) => `${r.name} ${percent(r.share)}`).join(", ");
+      const words = `${model.name}, ${how}: ${arrived} of ${n} episodes reach a goal, success ${percent(arrived / n)}. ${shares}.`;
+      return { words, rows };
+    },
+  };
+}

@@ -1,0 +1,50 @@
+"""The multi-goal world: a point in the plane, four goals, none of them preferred.
+
+The picture that every paper on expressive policies draws (Haarnoja et al. 2017 drew it first): from the centre four
+directions are equally right, and their mean, standing still, is wrong. A Gaussian cannot say that; a flow map can.
+"""
+
+import gymnasium as gym
+import numpy as np
+
+GOALS = np.array([[5.0, 0.0], [0.0, 5.0], [-5.0, 0.0], [0.0, -5.0]])
+STEP_SIZE = 0.5  # distance that a full action moves the point
+REACH = 1.0  # a goal is reached within this distance
+START_STD = 0.1  # spread of the starts around the origin
+TIME_LIMIT = 20  # steps; a demonstrator needs 8 or 9
+ENV_ID = "gtp_mini/MultiGoal-v0"
+
+
+class MultiGoal(gym.Env):
+    """Observation: position (2,), float32. Action: velocity in [-1, 1]^2, times STEP_SIZE.
+
+    Reward 1 and termination on reaching any goal; `info["goal"]` is its index (-1 before), `info["success"]` says if.
+    """
+
+    metadata = {"render_modes": []}
+
+    def __init__(self):
+        self.observation_space = gym.spaces.Box(-np.inf, np.inf, (2,), np.float32)
+        self.action_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
+        self.position = np.zeros(2)
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None):
+        super().reset(seed=seed)
+        self.position = START_STD * self.np_random.standard_normal(2)
+        return self._observation(), self._info()
+
+    def step(self, action):
+        self.position = self.position + STEP_SIZE * np.clip(action, -1, 1)
+        info = self._info()
+        return self._observation(), float(info["success"]), info["success"], False, info
+
+    def _observation(self) -> np.ndarray:
+        return self.position.astype(np.float32)
+
+    def _info(self) -> dict:
+        distance = np.linalg.norm(GOALS - self.position, axis=1)
+        goal = int(distance.argmin()) if distance.min() <= REACH else -1
+        return {"goal": goal, "success": goal >= 0}
+
+
+gym.register(ENV_ID, entry_point=MultiGoal, max_episode_steps=TIME_LIMIT)
