@@ -2,7 +2,7 @@
 
 * MathJax and plotly are copied from installed Python packages into the site: no page asks another host for anything.
 * The execution cache knows the library: when its sources or the shipped data change, every chapter runs again.
-* Interactive figures carry their own HTML, so the state of Jupyter's widgets (a second copy of the weights) is left out.
+* Interactive figures carry their own HTML: the state of Jupyter's widgets, a second copy of the weights, is left out.
 """
 
 import hashlib
@@ -50,7 +50,8 @@ def use_local_plotly() -> None:
     import plotly.io as pio
     from plotly.io._base_renderers import HtmlRenderer
 
-    pio.renderers["book"] = HtmlRenderer(full_html=False, include_plotlyjs="_static/plotly.min.js", include_mathjax=False)
+    pio.renderers["book"] = HtmlRenderer(full_html=False, include_mathjax=False,
+                                         include_plotlyjs="_static/plotly.min.js")
     pio.renderers.default = "plotly_mimetype+book"
 
 

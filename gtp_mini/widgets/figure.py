@@ -1,0 +1,114 @@
+"""`FlowMapFigure`: the interactive figure of the book, for pages and for JupyterLab."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import anywidget
+import torch
+import traitlets
+from torch import Tensor
+
+from .scenes import Condition, World
+from .weights import Model, describe_model, encode, sample_from
+
+HERE = Path(__file__).parent
+SCRIPTS = ("network.js", "exact.js", "world.js", "draw.js", "controls.js", "scenes.js", "figure.js")
+EPISODES = 40  # of a world: enough to see shares, few enough to see ways
+
+
+def module_source() -> str:
+    """The figure's ES module: its files in one, as pages opened from a folder cannot import from files."""
+    return "\n".join((HERE / name).read_text("utf8") for name in SCRIPTS)
+
+
+class FlowMapFigure(anywidget.AnyWidget):
+    """Samples of one or several 2-D models, with sliders.
+
+    >>> FlowMapFigure({"GTP": gtp, "exact": ring}, data=points)                        # K, noise level, paths
+    >>> FlowMapFigure(policy, data=points, condition=Condition("temperature", 0, 4, 1, arms=centres))
+    >>> FlowMapFigure({"Gaussian": bc, "GTP": gtp}, world=World(goals, reach=0.1, step_size=0.1, limit=60))
+
+    The last expression of a cell shows it. On a static page the weights in the page compute everything; in JupyterLab
+    they give the preview, and the kernel's model the result.
+
+    models: a model, or name -> model; data: (M, 2) points drawn in the background (needed without a world);
+    n: samples drawn, from noise that `seed` fixes; steps, max_steps: the slider of sampling steps; scrub: whether there
+    is a slider of the noise level (default: without a condition); paths: whether paths are shown at first.
+    """
+
+    _esm = module_source()
+    _css = (HERE / "figure.css").read_text("utf8")
+    _spec = traitlets.Dict().tag(sync=True)
+    _request = traitlets.Dict().tag(sync=True)  # the controls' state, from the browser
+    _answer = traitlets.Dict().tag(sync=True)  # the kernel's samples
+
+    def __init__(self, models: Model | dict[str, Model], data: Tensor | None = None, *,
+                 condition: Condition | None = None, world: World | None = None, n: int = 600, steps: int = 5,
+                 max_steps: int = 10, scrub: bool | None = None, paths: bool = False, seed: int = 0):
+        if not 1 <= steps <= max_steps:
+            raise ValueError(f"steps must be between 1 and max_steps ({max_steps}), got {steps}")
+        if (data is None) == (world is None):
+            raise ValueError("give either data, (M, 2) points to compare samples with, or a world to walk in")
+        self._models = models if isinstance(models, dict) else {"the model": models}
+        self._condition, self._world = condition, world
+        for name, model in self._models.items():
+            _check_dimensions(name, model, obs_dim=2 if world else 1 if condition else 0)
+        generator = torch.Generator().manual_seed(seed)
+        shape = (world.limit + 1, EPISODES, 2) if world else (n, 2)
+        self._noise = torch.randn(shape, generator=generator)
+        spec = {"models": [describe_model(name, model) for name, model in self._models.items()],
+                "noise": encode(self._noise), "steps": steps, "max_steps": max_steps, "paths": paths,
+                "scrub": not world and (condition is None if scrub is None else scrub),
+                "condition": condition.describe() if condition else None,
+                "world": world.describe(EPISODES) if world else None}
+        if data is not None:
+            shown = data[:n]  # as many as samples, so that the eye compares like with like
+            spec |= {"data": encode(shown), "data_std": float(data.std(0).square().mean().sqrt()),
+                     "limit": 1.15 * float(data.abs().max())}
+        super().__init__(_spec=spec)
+        self.observe(self._compute, "_request")
+
+    @torch.no_grad()
+    def _compute(self, change: dict) -> None:
+        """Answers the browser's request with the live model's samples, or rollouts."""
+        request = change["new"]
+        model = list(self._models.values())[request["model"]]
+        steps = int(request["steps"])
+        if self._world:
+            result = self._world.rollouts(lambda obs, z: sample_from(model, z, steps, obs), self._noise)
+        else:
+            obs = torch.full((len(self._noise), 1), float(request["value"])) if self._condition else None
+            result = sample_from(model, self._noise, steps, obs, self._level(request))
+        self._answer = {"id": request["id"], "array": encode(result)}
+
+    def _level(self, request: dict) -> float:
+        """Noise level of the scrub slider: levelAt in scenes.js."""
+        spec, u = self._spec["models"][request["model"]], float(request["scrub"])
+        low, high = spec["sigma_min"] ** (1 / spec["rho"]), spec["sigma_max"] ** (1 / spec["rho"])
+        return 0.0 if u >= 1 else (low + (1 - u) * (high - low)) ** spec["rho"]
+
+    def html(self) -> str:
+        """The figure as HTML that needs nothing else: module, style, weights."""
+        spec = json.dumps(self._spec, separators=(",", ":")).replace("</", "<\\/")
+        place = "gtp-" + hashlib.sha256(spec.encode()).hexdigest()[:12]
+        return (f'<div data-figure="{place}"><noscript>This figure needs JavaScript.</noscript></div>\n'
+                f"<style>{self._css}</style>\n"
+                f'<script type="module">\n{module_source()}\n'
+                f"""mount(document.querySelector('[data-figure="{place}"]'), {spec});\n</script>""")
+
+    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        return {**data, "text/plain": repr(self), "text/html": self.html()}, metadata
+
+    def __repr__(self) -> str:
+        return f"FlowMapFigure({', '.join(self._models)})"
+
+
+def _check_dimensions(name: str, model: Model, obs_dim: int) -> None:
+    config = getattr(model, "config", None)
+    if config is not None and (config.action_dim, config.obs_dim) != (2, obs_dim):
+        wanted = {0: "no observation", 1: "one number as observation", 2: "a position as observation"}[obs_dim]
+        raise ValueError(f"this figure needs models with 2-D samples and {wanted}; {name!r} has action_dim "
+                         f"{config.action_dim} and obs_dim {config.obs_dim}")

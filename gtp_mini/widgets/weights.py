@@ -1,0 +1,73 @@
+"""Models as plain data for the browser: float32 weights in base64, and the numbers that the forward pass needs."""
+
+import base64
+
+import torch
+from torch import Tensor, nn
+
+from ..agents.gaussian import LOG_STD_MAX, LOG_STD_MIN, GaussianPolicy
+from ..exact import GaussianMixture
+from ..flow_map import FlowMap
+from ..networks import ACTIVATIONS, LOG_TIME_SCALE
+from ..times import RHO, SIGMA_MAX, SIGMA_MIN
+
+Model = FlowMap | GaussianPolicy | GaussianMixture
+
+
+def encode(array: Tensor) -> str:
+    """Little-endian float32 in base64, row by row; network.js has the inverse."""
+    return base64.b64encode(array.detach().cpu().contiguous().numpy().astype("<f4").tobytes()).decode()
+
+
+def describe_model(name: str, model: Model) -> dict:
+    """What network.js and exact.js need to compute the model's samples. Raises TypeError for other kinds of model."""
+    if isinstance(model, GaussianMixture):
+        if model.dim != 2:
+            raise ValueError(f"the figure draws in two dimensions, the mixture {name!r} has {model.dim}")
+        return {"name": name, "kind": "mixture", "action_dim": 2, "obs_dim": 0, "means": model.means.tolist(),
+                "stds": model.stds.tolist(), "weights": model.weights.tolist(),
+                "sigma_min": SIGMA_MIN, "sigma_max": SIGMA_MAX, "rho": RHO}
+    if isinstance(model, FlowMap):
+        c = model.config
+        return _describe_mlp(name, "flow", model) | {
+            "sigma_data": c.sigma_data, "sigma_min": c.sigma_min, "sigma_max": c.sigma_max, "rho": c.rho,
+            "log_time_scale": LOG_TIME_SCALE, "frequencies": model.time_features.frequencies.tolist()}
+    if isinstance(model, GaussianPolicy):
+        # a Gaussian has no noise levels; the sliders still show the usual ones
+        return _describe_mlp(name, "gaussian", model) | {
+            "log_std_min": LOG_STD_MIN, "log_std_max": LOG_STD_MAX,
+            "sigma_min": SIGMA_MIN, "sigma_max": SIGMA_MAX, "rho": RHO}
+    raise TypeError(f"the figure shows a FlowMap, a GaussianPolicy or a GaussianMixture; "
+                    f"{name!r} is a {type(model).__name__}")
+
+
+def _describe_mlp(name: str, kind: str, model: FlowMap | GaussianPolicy) -> dict:
+    layers = [layer for layer in model.network if isinstance(layer, nn.Linear)]
+    used = {type(layer) for layer in model.network} - {nn.Linear}
+    if used != {ACTIVATIONS[model.config.activation]}:
+        raise TypeError(f"the browser knows linear layers with one activation, {name!r} has "
+                        f"{', '.join(sorted(t.__name__ for t in used))}")
+    return {"name": name, "kind": kind, "action_dim": model.config.action_dim, "obs_dim": model.config.obs_dim,
+            "activation": model.config.activation, "obs_mean": encode(model.obs_mean), "obs_std": encode(model.obs_std),
+            "layers": [{"n_in": layer.in_features, "n_out": layer.out_features, "weight": encode(layer.weight),
+                        "bias": encode(layer.bias)} for layer in layers]}
+
+
+@torch.no_grad()
+def sample_from(model: Model, noise: Tensor, steps: int, obs: Tensor | None = None, level: float = 0.0) -> Tensor:
+    """Samples from given standard normal noise (n, A), or the states of K jumps at a noise level > 0 on their way.
+
+    The live counterpart of scenes.js: the jump that passes `level` ends there.
+    """
+    from ..times import sampling_times
+
+    if isinstance(model, GaussianPolicy):
+        mean, std = model(torch.zeros(len(noise), 1) if obs is None else obs)
+        return mean + std * noise
+    c = getattr(model, "config", None)
+    low, high, rho = (c.sigma_min, c.sigma_max, c.rho) if c else (SIGMA_MIN, SIGMA_MAX, RHO)
+    times = [t for t in sampling_times(steps, low, high, rho).tolist() if t > level] + [level]
+    x = high * noise
+    for t, s in zip(times[:-1], times[1:], strict=True):
+        x = model(x, t, s, obs)
+    return x

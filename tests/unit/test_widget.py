@@ -1,0 +1,175 @@
+"""The figure in the browser computes what PyTorch computes; in JupyterLab the kernel answers; errors say what to do."""
+
+import base64
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from gtp_mini.agents.gaussian import GaussianPolicy, GaussianPolicyConfig
+from gtp_mini.datasets.toys import ring_of_gaussians
+from gtp_mini.flow_map import FlowMap, FlowMapConfig
+from gtp_mini.times import SIGMA_MAX
+from gtp_mini.widgets import Condition, FlowMapFigure, World
+from gtp_mini.widgets.figure import module_source
+from gtp_mini.widgets.weights import describe_model, encode, sample_from
+
+TOLERANCE = 1e-4
+EXPOSE = "\nwindow.gtp = { loadModel, decode, phi, flowMap, gaussian, samplePath, sample, mixtureFlowMap };"
+
+
+@pytest.fixture(scope="module")
+def page(browser):
+    page = browser.new_page()
+    page.set_content(f'<script type="module">{module_source()}{EXPOSE}</script>')
+    page.wait_for_function("window.gtp")
+    yield page
+    page.close()
+
+
+def in_browser(page, model, call: str, **inputs) -> torch.Tensor:
+    """Evaluates `call` with `model` loaded and tensors among the inputs decoded; returns the flat result."""
+    packed = {name: encode(v) if torch.is_tensor(v) else v for name, v in inputs.items()}
+    tensors = [name for name, v in inputs.items() if torch.is_tensor(v)]
+    body = f"""([spec, given, tensors]) => {{
+        const model = gtp.loadModel(spec);
+        const inputs = {{ ...given }};
+        for (const name of tensors) inputs[name] = gtp.decode(given[name]);
+        const {{ {", ".join(inputs)} }} = inputs;
+        return Array.from({call});
+    }}"""
+    return torch.tensor(page.evaluate(body, [describe_model("m", model), packed, tensors]))
+
+
+def random_flow_map(activation: str, obs_dim: int) -> FlowMap:
+    torch.manual_seed(3)
+    model = FlowMap(FlowMapConfig(2, obs_dim, width=33, depth=2, activation=activation))  # odd: no multiple of a block
+    for parameter in model.parameters():
+        parameter.data.mul_(2)  # larger than at the start of training, so that activations bend
+    model.obs_mean.normal_()
+    model.obs_std.uniform_(0.5, 2)
+    return model
+
+
+@pytest.mark.parametrize("activation", ["silu", "mish", "relu"])
+@pytest.mark.parametrize("obs_dim", [0, 1, 2])
+def test_the_browser_computes_the_flow_map_of_pytorch(page, activation, obs_dim):
+    model = random_flow_map(activation, obs_dim)
+    noise, obs = torch.randn(7, 2), torch.randn(7, obs_dim) if obs_dim else None
+    for t, s in [(80.0, 0.0), (80.0, 2.5), (0.7, 0.7), (0.3, 0.01), (0.002, 0.0)]:
+        x = t * noise
+        with torch.no_grad():
+            expected = {"phi": model.phi(x, t, s, obs), "flowMap": model(x, t, s, obs)}
+        for name, value in expected.items():
+            got = in_browser(page, model, f"gtp.{name}(model, x, t, s, obs)", x=x, t=t, s=s, obs=obs)
+            assert torch.allclose(got.view(7, 2), value, atol=TOLERANCE, rtol=1e-5), (name, t, s)
+
+
+@pytest.mark.parametrize("obs_dim", [0, 2])
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_the_browser_draws_the_samples_of_pytorch(page, obs_dim, steps):
+    model = random_flow_map("silu", obs_dim)
+    obs = torch.randn(9, obs_dim) if obs_dim else None
+    expected = model.sample(9, obs, steps, torch.Generator().manual_seed(5))
+    noise = torch.randn(9, 2, generator=torch.Generator().manual_seed(5))
+    got = in_browser(page, model, "gtp.sample(model, noise, steps, obs)", noise=noise, steps=steps, obs=obs)
+    assert torch.allclose(got.view(9, 2), expected, atol=TOLERANCE)
+    assert torch.allclose(sample_from(model, noise, steps, obs), expected, atol=1e-6)
+
+
+def test_one_observation_for_all_rows_is_that_observation_in_each_row(page):
+    model, noise = random_flow_map("silu", 1), torch.randn(6, 2)
+    got = in_browser(page, model, "gtp.sample(model, noise, 3, [0.8])", noise=noise)
+    assert torch.allclose(got.view(6, 2), sample_from(model, noise, 3, torch.full((6, 1), 0.8)), atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("obs_dim", [0, 2])
+def test_the_browser_draws_the_samples_of_a_gaussian_policy(page, obs_dim):
+    torch.manual_seed(1)
+    model = GaussianPolicy(GaussianPolicyConfig(2, obs_dim, width=31, depth=2))
+    model.network[-1].bias.data += torch.tensor([0.0, 0.0, -9.0, 5.0])  # beyond both bounds of log_std
+    obs = torch.randn(8, obs_dim) if obs_dim else None
+    expected = model.sample(8, obs, generator=torch.Generator().manual_seed(2))
+    noise = torch.randn(8, 2, generator=torch.Generator().manual_seed(2))
+    got = in_browser(page, model, "gtp.sample(model, noise, 1, obs)", noise=noise, obs=obs)
+    assert torch.allclose(got.view(8, 2), expected, atol=TOLERANCE)
+
+
+def test_the_browser_integrates_the_exact_flow_map(page):
+    ring, noise = ring_of_gaussians(), torch.randn(20, 2, generator=torch.Generator().manual_seed(0))
+    for s in (2.5, 0.1, 0.0):
+        got = in_browser(page, ring, "gtp.mixtureFlowMap(model, x, 80, s)", x=SIGMA_MAX * noise, s=s)
+        assert torch.allclose(got.view(20, 2), ring.flow_map(SIGMA_MAX * noise, SIGMA_MAX, s), atol=1e-3)
+
+
+def small_figure(**settings) -> FlowMapFigure:
+    torch.manual_seed(0)
+    model = FlowMap(FlowMapConfig(2, width=8, depth=1))
+    return FlowMapFigure({"small": model}, data=torch.rand(50, 2), n=30, **settings)
+
+
+def test_the_kernels_model_answers_even_when_it_was_trained_further():
+    figure = small_figure()
+    model = figure._models["small"]
+    for parameter in model.parameters():
+        parameter.data.mul_(1.5)
+    figure._request = {"id": 7, "model": 0, "steps": 3, "scrub": 1}
+    assert figure._answer["id"] == 7
+    answer = np.frombuffer(base64.b64decode(figure._answer["array"]), "<f4").reshape(30, 2)
+    expected = sample_from(model, figure._noise, 3)
+    np.testing.assert_allclose(answer, expected.detach(), atol=1e-6)
+
+
+def test_the_noise_level_slider_stops_the_kernel_on_the_way():
+    figure = small_figure()
+    figure._request = {"id": 1, "model": 0, "steps": 2, "scrub": 0.25}  # between 80 and the stop at 2.5
+    level = figure._level({"model": 0, "scrub": 0.25})
+    assert 2.5 < level < 80
+    model = figure._models["small"]
+    expected = model(80 * figure._noise, 80.0, level)
+    answer = np.frombuffer(base64.b64decode(figure._answer["array"]), "<f4").reshape(30, 2)
+    np.testing.assert_allclose(answer, expected.detach(), atol=1e-4)
+
+
+WORLD = World(goals=[(1.0, 0.0), (-1.0, 0.0)], reach=0.2, step_size=0.1, limit=25, start_noise=0.05)
+
+
+def test_browser_and_kernel_walk_the_same_ways(page):
+    model = random_flow_map("silu", 2)
+    noise = torch.randn(WORLD.limit + 1, 10, 2, generator=torch.Generator().manual_seed(0))
+    expected = WORLD.rollouts(lambda obs, z: sample_from(model, z, 2, obs), noise)
+    page.add_script_tag(type="module", content=module_source() + """
+        window.walk = (spec, world, noise) => {
+          const model = loadModel(spec), z = decode(noise), rollouts = startRollouts(world, z);
+          while (!isDone(world, rollouts)) stepRollouts(world, rollouts, z, (o, n) => sample(model, n, 2, o));
+          return rollouts.path.flatMap((p) => Array.from(p));
+        };""")
+    page.wait_for_function("() => Boolean(window.walk)")
+    got = page.evaluate("([s, w, n]) => walk(s, w, n)", [describe_model("m", model), WORLD.describe(10), encode(noise)])
+    # one float32 rounding apart at each step; far from any goal's edge that changes no decision
+    assert torch.allclose(torch.tensor(got).view(-1, 10, 2), expected.detach(), atol=1e-3)
+
+
+def test_the_html_stands_alone_and_no_text_in_it_ends_its_script():
+    torch.manual_seed(0)
+    figure = FlowMapFigure({"</script><b>": FlowMap(FlowMapConfig(2, width=8, depth=1))}, data=torch.rand(5, 2))
+    html = figure.html()
+    assert html.count("</script>") == 1 and "import " not in html.split("<script")[1].split("mount(")[0][:20]
+    assert "http" not in html
+    assert set(figure._repr_mimebundle_()[0]) >= {"text/html", "application/vnd.jupyter.widget-view+json"}
+    json.dumps(figure._spec)  # plain data
+
+
+@pytest.mark.parametrize("make, message", [
+    (lambda: small_figure(steps=11), "steps must be between 1 and max_steps"),
+    (lambda: FlowMapFigure(FlowMap(FlowMapConfig(3)), data=torch.rand(5, 2)), "2-D samples and no observation"),
+    (lambda: FlowMapFigure(FlowMap(FlowMapConfig(2)), world=WORLD), "a position as observation"),
+    (lambda: FlowMapFigure(FlowMap(FlowMapConfig(2))), "give either data"),
+    (lambda: FlowMapFigure(torch.nn.Linear(2, 2), data=torch.rand(5, 2)), "is a Linear"),
+    (lambda: Condition("eta", 0, 4, 5, {}), "value must be between"),
+    (lambda: Condition("eta", 0, 4, 1, {"left": (0, 0)}, torch.arange(3), torch.ones(3, 2)), "a column per arm"),
+])
+def test_wrong_use_is_told_in_words(make, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        make()
