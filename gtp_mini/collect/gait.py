@@ -52,8 +52,8 @@ def load_gait(path: Path | str = GAIT_FILE) -> Gait:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(
-            f"the gait's constants are missing: {path} does not exist "
-            "(install gtp-mini from a checkout with pip install -e ., or make the file with python -m gtp_mini.collect.tune)"
+            f"the gait's constants are missing: {path} does not exist (install gtp-mini from a checkout with "
+            "pip install -e ., or make the file with python -m gtp_mini.collect.tune)"
         )
     constants = json.loads(path.read_text(encoding="utf-8"))["constants"]
     names = {field.name for field in fields(Gait)}

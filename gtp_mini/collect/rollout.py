@@ -66,9 +66,7 @@ class _Walk:
         t = self.steps
         qpos = self.qpos[: t + 1].copy()
         success = np.linalg.norm(qpos[:, :2] - self.goal, axis=1) <= SUCCESS_RADIUS
-        return Episode(
-            qpos, self.qvel[: t + 1].copy(), self.actions[:t].copy(), self.goal, success, terminated
-        )
+        return Episode(qpos, self.qvel[: t + 1].copy(), self.actions[:t].copy(), self.goal, success, terminated)
 
 
 def collect_episodes(

@@ -1,23 +1,25 @@
-"""The dataset doctor: what is in a dataset, and which of the known traps it holds, before anything is trained on it.
+"""The dataset doctor: what is in a dataset, and which of the known traps it holds, before anything is
+trained on it.
 
-The traps are the ones on which offline-RL code has failed: rewards that pile up at the goal, episodes that never
-terminate, rewards that are all zero, timeouts stored as terminals, NaN, saturated actions, episodes glued together.
+The traps are the ones on which offline-RL code has failed: rewards that pile up at the goal, episodes that
+never terminate, rewards that are all zero, timeouts stored as terminals, NaN, saturated actions, episodes
+glued together.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from gtp_mini.datasets.opening import (
-    after_step,
     check_episode,
     maze_of,
     observation_parts,
     open_dataset,
     read_episodes,
+    successes,
 )
 from gtp_mini.worlds.antmaze import upside_down
 
@@ -59,7 +61,7 @@ class Report:
     observation_std_max: float
     constant_entries: int  # observation entries that never change
     reference_score: float | None  # Minari's ref_max_score
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict:
         """Everything as what JSON can hold."""
@@ -70,95 +72,111 @@ def inspect(dataset_id: str) -> Report:
     """Reads a local dataset from end to end.
 
     Raises:
-        FileNotFoundError, ValueError: as `open_dataset`; a dataset that opens is described, whatever its defects.
+        FileNotFoundError, ValueError: as `open_dataset`; a dataset that opens is described, whatever its
+        defects.
     """
     dataset = open_dataset(dataset_id)
-    maze = maze_of(dataset)
-    limit = dataset.env_spec.max_episode_steps if dataset.env_spec is not None else None
-    defects, facts, visited, rewards = [], [], set(), Counter()
-    bad, lowest, highest, moments = 0, np.inf, -np.inf, np.zeros((3, 1))
-    for episode in read_episodes(dataset, dataset_id):
+    tally = _Tally(dataset)
+    for episode in read_episodes(dataset):
+        tally.add(episode)
+    report = tally.report()
+    return replace(report, warnings=tuple(_warnings(report, tally.defects)))
+
+
+class _Tally:
+    """Sums over a dataset's episodes, read once and one at a time."""
+
+    def __init__(self, dataset):
+        self.dataset, self.maze = dataset, maze_of(dataset)
+        self.has_goals = "desired_goal" in getattr(dataset.observation_space, "spaces", {})
+        self.limit = dataset.env_spec.max_episode_steps if dataset.env_spec is not None else None
+        self.defects: list[str] = []  # why episodes cannot be used
+        self.facts: list[dict] = []  # of those that can
+        self.rewards, self.visited = Counter(), set()
+        self.bad, self.lowest, self.highest = 0, np.inf, -np.inf
+        self.moments = np.zeros((3, 1))  # count, sum, sum of squares of each observation entry
+
+    def add(self, episode) -> None:
         parts = observation_parts(episode)
-        bad += sum(int((~np.isfinite(v)).sum()) for v in (*parts.values(), episode.actions, episode.rewards))
-        lowest, highest = min(lowest, np.min(episode.actions)), max(highest, np.max(episode.actions))
+        numbers = (*parts.values(), episode.actions, episode.rewards)
+        self.bad += sum(int((~np.isfinite(values)).sum()) for values in numbers)
+        self.lowest = min(self.lowest, episode.actions.min(initial=np.inf))
+        self.highest = max(self.highest, episode.actions.max(initial=-np.inf))
         try:
-            check_episode(episode, dataset_id)
+            check_episode(episode, self.dataset)
         except ValueError as error:
-            defects.append(str(error))
-            continue
-        facts.append(_facts(episode, parts, maze is not None, limit))
-        rewards.update(episode.rewards.tolist())
-        flat = np.concatenate(list(parts.values()), axis=1)
-        moments = moments + np.stack((np.ones(flat.shape[1]) * len(flat), flat.sum(0), (flat**2).sum(0)))
-        if maze is not None:
-            visited |= set(maze.locate(parts["achieved_goal"]).tolist())
-    return _report(dataset, dataset_id, facts, defects, rewards, moments, (lowest, highest), bad, maze, visited)
+            self.defects.append(str(error))
+            return
+        self.facts.append(self._facts(episode, parts))
+        self.rewards.update(episode.rewards.tolist())
+        flat = np.concatenate(list(parts.values()), axis=1).astype(float)
+        ones = np.full(flat.shape[1], len(flat))
+        self.moments = self.moments + np.stack((ones, flat.sum(0), (flat**2).sum(0)))
+        if self.maze is not None:
+            self.visited |= set(self.maze.locate(parts["achieved_goal"]).tolist())
 
+    def _facts(self, episode, parts: dict) -> dict:
+        steps = len(episode.rewards)
+        success = successes(episode)
+        terminated = bool(episode.terminations[-1])
+        facts = {
+            "steps": steps,
+            "terminated": terminated,
+            "truncated": bool(episode.truncations[-1]),
+            "early": int(episode.terminations[:-1].sum() + episode.truncations[:-1].sum()),
+            "saturated": int((np.abs(episode.actions) >= SATURATED).sum()),
+            "actions": episode.actions.size,
+            "success": bool(success.any()),
+            "idle": steps - 1 - int(success.argmax()) if success.any() else 0,
+            "late": terminated and steps == self.limit and not success[-1],
+        }
+        if self.maze is not None:
+            jumps = np.linalg.norm(np.diff(parts["achieved_goal"], axis=0), axis=1)
+            facts["seams"] = int((jumps > SEAM).sum())
+            facts["fallen"] = bool(upside_down(parts["observation"][-1, 1:5]))
+        return facts
 
-def _facts(episode, parts: dict, in_maze: bool, limit: int | None) -> dict:
-    """One episode in numbers."""
-    steps = len(episode.rewards)
-    facts = {
-        "steps": steps,
-        "terminated": bool(episode.terminations[-1]),
-        "truncated": bool(episode.truncations[-1]),
-        "early": int(episode.terminations[:-1].sum() + episode.truncations[:-1].sum()),
-        "saturated": float((np.abs(episode.actions) >= SATURATED).mean()),
-    }
-    success = episode.rewards == 1.0
-    if "success" in (episode.infos or {}):
-        success = success | after_step(episode.infos["success"], steps).astype(bool)
-    facts["idle"] = steps - 1 - int(success.argmax()) if success.any() else 0
-    facts["success"] = bool(success.any())
-    facts["late"] = facts["terminated"] and steps == limit and not success[-1]
-    if in_maze:
-        jumps = np.linalg.norm(np.diff(parts["achieved_goal"], axis=0), axis=1)
-        facts["seams"] = int((jumps > SEAM).sum())
-        facts["fallen"] = bool(upside_down(parts["observation"][-1, 1:5]))
-    return facts
+    def report(self) -> Report:
+        facts, goals, maze = self.facts, self.has_goals, self.maze
 
+        def total(name: str) -> int:
+            return sum(f[name] for f in facts)
 
-def _report(dataset, dataset_id, facts, defects, rewards, moments, action_range, bad, maze, visited) -> Report:
-    has_goals = isinstance(dataset[0].observations, dict) and "desired_goal" in dataset[0].observations
-    lengths = np.array([f["steps"] for f in facts]) if facts else np.zeros(1, int)
-    count = np.maximum(moments[0], 1)
-    std = np.sqrt(np.maximum(moments[2] / count - (moments[1] / count) ** 2, 0))
-    idle = sum(f["idle"] for f in facts)
-    reference = dataset.storage.metadata.get("ref_max_score")
-
-    def total(name: str) -> int:
-        return sum(f[name] for f in facts)
-
-    report = dict(
-        dataset_id=dataset_id,
-        episodes=int(dataset.total_episodes),
-        steps=int(dataset.total_steps),
-        unusable_episodes=len(defects),
-        length_min=int(lengths.min()),
-        length_mean=float(lengths.mean()),
-        length_max=int(lengths.max()),
-        reward_counts={f"{value:g}": n for value, n in rewards.most_common(10)},
-        terminated_episodes=total("terminated"),
-        truncated_episodes=total("truncated"),
-        unended_episodes=sum(not (f["terminated"] or f["truncated"]) for f in facts),
-        early_ends=total("early"),
-        timeouts_as_terminals=total("late"),
-        success_episodes=total("success") if has_goals else None,
-        idle_steps=idle if has_goals else None,
-        useful_share=1.0 - idle / max(lengths.sum(), 1) if has_goals else None,
-        seams=total("seams") if maze is not None else None,
-        coverage=len(visited) / len(maze.free_cells) if maze is not None else None,
-        fallen_share=total("fallen") / max(len(facts), 1) if maze is not None else None,
-        action_min=float(action_range[0]),
-        action_max=float(action_range[1]),
-        saturated_share=float(np.average([f["saturated"] for f in facts], weights=lengths)) if facts else 0.0,
-        bad_numbers=bad,
-        observation_std_min=float(std.min()),
-        observation_std_max=float(std.max()),
-        constant_entries=int((std < 1e-6).sum()),
-        reference_score=None if reference is None else float(reference),
-    )
-    return Report(**report, warnings=tuple(_warnings(Report(**report), defects)))
+        lengths = [f["steps"] for f in facts] or [0]
+        steps = max(sum(lengths), 1)
+        count = np.maximum(self.moments[0], 1)
+        variance = self.moments[2] / count - (self.moments[1] / count) ** 2
+        std = np.sqrt(np.maximum(variance, 0.0))
+        reference = self.dataset.storage.metadata.get("ref_max_score")
+        return Report(
+            dataset_id=self.dataset.spec.dataset_id,
+            episodes=int(self.dataset.total_episodes),
+            steps=int(self.dataset.total_steps),
+            unusable_episodes=len(self.defects),
+            length_min=min(lengths),
+            length_mean=sum(lengths) / len(lengths),
+            length_max=max(lengths),
+            reward_counts={f"{value:g}": n for value, n in self.rewards.most_common(10)},
+            terminated_episodes=total("terminated"),
+            truncated_episodes=total("truncated"),
+            unended_episodes=sum(not (f["terminated"] or f["truncated"]) for f in facts),
+            early_ends=total("early"),
+            timeouts_as_terminals=total("late"),
+            success_episodes=total("success") if goals else None,
+            idle_steps=total("idle") if goals else None,
+            useful_share=1.0 - total("idle") / steps if goals else None,
+            seams=total("seams") if maze else None,
+            coverage=len(self.visited) / len(maze.free_cells) if maze else None,
+            fallen_share=total("fallen") / max(len(facts), 1) if maze else None,
+            action_min=float(self.lowest),
+            action_max=float(self.highest),
+            saturated_share=total("saturated") / max(total("actions"), 1),
+            bad_numbers=self.bad,
+            observation_std_min=float(std.min()),
+            observation_std_max=float(std.max()),
+            constant_entries=int((std < 1e-6).sum()),
+            reference_score=None if reference is None else float(reference),
+        )
 
 
 def _warnings(report: Report, defects: list[str]) -> list[str]:

@@ -35,7 +35,7 @@ def open_dataset(dataset_id: str):
     return dataset
 
 
-def read_episodes(dataset, dataset_id: str) -> Iterator:
+def read_episodes(dataset) -> Iterator:
     """Minari's ``EpisodeData`` one by one, as they are.
 
     Raises:
@@ -48,7 +48,7 @@ def read_episodes(dataset, dataset_id: str) -> Iterator:
         except StopIteration:
             return
         except DAMAGE as error:
-            raise _damaged(dataset_id, error) from error
+            raise _damaged(dataset.spec.dataset_id, error) from error
         yield episode
 
 
@@ -66,32 +66,43 @@ def observation_parts(episode) -> dict[str, np.ndarray]:
     return observations if isinstance(observations, dict) else {"observation": observations}
 
 
-def after_step(values: np.ndarray, steps: int) -> np.ndarray:
-    """An info's values (T,) after each step; Minari stores the reset's first where there are T+1."""
-    return values[-steps:]
+def successes(episode) -> np.ndarray:
+    """Whether each step (T,) reached the episode's own goal: its reward is 1, or its info says so."""
+    success = np.asarray(episode.rewards) == 1.0
+    if "success" in (episode.infos or {}):
+        # Minari stores the reset's info first: T+1 values, of which the last T are after the steps.
+        success |= np.asarray(episode.infos["success"][-len(success) :]).astype(bool)
+    return success
 
 
-def check_episode(episode, dataset_id: str) -> None:
-    """Whether one episode can be learnt from.
+def check_episode(episode, dataset) -> None:
+    """Whether one episode of a dataset can be learnt from.
 
     Raises:
-        ValueError: lengths that do not fit together, a NaN or infinity (and where), actions beyond [-1, 1].
+        ValueError: shapes that do not fit together or the dataset's spaces, a NaN or infinity (and where),
+            actions beyond [-1, 1].
     """
-    where = f"dataset {dataset_id}, episode {episode.id}"
+    where = f"dataset {dataset.spec.dataset_id}, episode {episode.id}"
     steps = len(episode.rewards)
     parts = observation_parts(episode)
-    if not all(isinstance(part, np.ndarray) and part.ndim == 2 for part in (*parts.values(), episode.actions)):
-        raise ValueError(f"{where}: observations and actions must be vectors of numbers")
-    lengths = {name: len(part) - 1 for name, part in parts.items()}
-    lengths |= {name: len(getattr(episode, name)) for name in ("actions", "terminations", "truncations")}
-    for name, length in lengths.items():
-        if length != steps or steps == 0:
-            raise ValueError(f"{where}: {name} is for {length} steps where there are {steps} rewards")
+    wanted = {"actions": (steps, *dataset.action_space.shape)}
+    wanted |= {"rewards": (steps,), "terminations": (steps,), "truncations": (steps,)}
+    spaces = getattr(dataset.observation_space, "spaces", {"observation": dataset.observation_space})
+    got = {name: np.shape(getattr(episode, name)) for name in wanted}
+    wanted |= {name: (steps + 1, *spaces[name].shape) for name in parts}
+    got |= {name: np.shape(part) for name, part in parts.items()}
+    for name, shape in wanted.items():
+        if got[name] != shape:
+            raise ValueError(f"{where}: {name} must have shape {shape} for {steps} rewards, got {got[name]}")
+    if steps == 0:
+        raise ValueError(f"{where}: it has no steps")
     for name, values in {**parts, "actions": episode.actions, "rewards": episode.rewards}.items():
         bad = np.argwhere(~np.isfinite(values))
         if len(bad):
             entry = f", entry {bad[0][1]}" if values.ndim == 2 else ""
-            raise ValueError(f"{where}: {name} has {len(bad)} NaN or infinite numbers, the first at step {bad[0][0]}{entry}")
+            raise ValueError(
+                f"{where}: {name} has {len(bad)} NaN or infinite numbers, the first at step {bad[0][0]}{entry}"
+            )
     largest = np.abs(episode.actions).max()
     if largest > 1.0 + 1e-6:
         raise ValueError(f"{where}: actions must lie in [-1, 1], the largest is {largest:.3g}; scale them first")

@@ -104,9 +104,7 @@ def make_antmaze_dataset(
     check_room(task.dataset_id, BYTES_PER_TRANSITION * transitions, overwrite)
     options = {"gait": load_gait(), "noise": ACTION_NOISE} | collect_options
     episodes = collect_episodes(task, transitions, seed, progress=progress, **options)
-    env = raw_antmaze_env(
-        task.maze.env_id, continuing_task=task.maze.continuing, max_episode_steps=task.time_limit
-    )
+    env = raw_antmaze_env(task.maze.env_id, continuing_task=task.maze.continuing, max_episode_steps=task.time_limit)
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in MADE_WITH)
     try:
         return write_dataset(

@@ -2,13 +2,13 @@
 
 Two protocols for AntMaze, never mixed silently:
 
-* ``d4rl``: the observation is achieved_goal ++ observation (29); the goal is not seen. Reward and terminal are
-  relabelled against the task's one evaluation goal, and an episode ends where it first reaches it.
+* ``d4rl``: the observation is achieved_goal ++ observation (29); the goal is not seen. Reward and terminal
+  are relabelled against the task's one evaluation goal, and an episode ends where it first reaches it.
 * ``minari``: observation ++ achieved_goal ++ desired_goal (31); an episode ends at the first success for its own goal,
   and what follows (continuing episodes idle at the goal and collect reward) is dropped.
 
-``plain`` passes Box observations through with their own rewards and terminations. In all three a timeout is not a
-terminal: its value is bootstrapped.
+``plain`` passes Box observations through with their own rewards and terminations. In all three a timeout is
+not a terminal: its value is bootstrapped.
 """
 
 from __future__ import annotations
@@ -20,7 +20,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gtp_mini.datasets.opening import after_step, check_episode, maze_of, observation_parts, open_dataset, read_episodes
+from gtp_mini.datasets.opening import (
+    check_episode,
+    maze_of,
+    observation_parts,
+    open_dataset,
+    read_episodes,
+    successes,
+)
 from gtp_mini.datasets.tasks import Protocol, Task, task_of_dataset
 from gtp_mini.worlds.antmaze import SUCCESS_RADIUS, flat_observation
 
@@ -29,7 +36,8 @@ GOALS = ("achieved_goal", "desired_goal")
 
 @dataclass(frozen=True)
 class Transitions:
-    """M transitions as float32 tensors on the CPU; ``terminal`` is 1.0 where the future is worth nothing, else 0.0.
+    """M transitions as float32 tensors on the CPU; ``terminal`` is 1.0 where the future is worth nothing,
+    else 0.0.
 
     ``reward`` is as the world gives it: a task's ``reward_shift`` is the agent's business.
     """
@@ -64,13 +72,13 @@ def load_transitions(
     """The dataset's transitions, from the first episode on, at most ``max_transitions`` of them.
 
     Args:
-        protocol: None takes the protocol of the task whose data it is; else ``minari`` where the observations have
-            goals and ``plain`` where they are plain vectors.
+        protocol: None takes the protocol of the task whose data it is; else ``minari`` where the
+            observations have goals and ``plain`` where they are plain vectors.
 
     Raises:
         FileNotFoundError: no such dataset here; the message says how to get it.
-        ValueError: the data cannot be used (no episodes, NaN, wrong shapes, actions beyond [-1, 1], damaged file), or
-            the protocol does not fit them.
+        ValueError: the data cannot be used (no episodes, NaN, wrong shapes, actions beyond [-1, 1], damaged
+            file), or the protocol does not fit them.
     """
     if max_transitions is not None and max_transitions < 1:
         raise ValueError(f"max_transitions must be at least 1, got {max_transitions}")
@@ -79,8 +87,8 @@ def load_transitions(
     protocol = _protocol(dataset, dataset_id, protocol, task)
     goal = evaluation_goal(dataset, dataset_id, task) if protocol == "d4rl" else None
     parts, total = [], 0
-    for episode in read_episodes(dataset, dataset_id):
-        check_episode(episode, dataset_id)
+    for episode in read_episodes(dataset):
+        check_episode(episode, dataset)
         part = _cut(episode, protocol, goal)
         parts.append(part)
         total += len(part["reward"])
@@ -99,8 +107,8 @@ def evaluation_goal(dataset, dataset_id: str, task: Task | None) -> np.ndarray:
     maze = maze_of(dataset)
     if task is None or task.maze is None or maze is None:
         raise ValueError(
-            f"protocol 'd4rl' relabels against a task's evaluation goal, but dataset {dataset_id} belongs to no AntMaze "
-            "task of ours; use protocol 'minari'"
+            f"protocol 'd4rl' relabels against a task's evaluation goal, but dataset {dataset_id} belongs to "
+            "no AntMaze task of ours; use protocol 'minari'"
         )
     return maze.cell_to_xy(task.maze.eval_goal)
 
@@ -136,9 +144,7 @@ def _cut(episode, protocol: Protocol, goal: np.ndarray | None) -> dict[str, np.n
             terminal = np.linalg.norm(parts["achieved_goal"][1:] - goal, axis=1) <= SUCCESS_RADIUS
             reward = terminal.astype(np.float32)
         else:
-            success = reward == 1.0
-            if "success" in (episode.infos or {}):
-                success |= after_step(episode.infos["success"], steps).astype(bool)
+            success = successes(episode)
             reward = np.where(success, np.float32(1.0), reward)
             terminal = success | episode.terminations.astype(bool)
         end = int(terminal.argmax()) + 1 if terminal.any() else steps

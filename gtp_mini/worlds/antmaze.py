@@ -100,9 +100,7 @@ class AntMazeTask(gym.Wrapper):
         return self._flat(obs), float(reward), terminated, truncated, info
 
     def _flat(self, obs: dict) -> np.ndarray:
-        return flat_observation(
-            obs["observation"], obs["achieved_goal"], obs["desired_goal"], self.task.protocol
-        )
+        return flat_observation(obs["observation"], obs["achieved_goal"], obs["desired_goal"], self.task.protocol)
 
 
 def make_antmaze_env(task: Task, **kwargs) -> gym.Env:
@@ -114,7 +112,5 @@ def make_antmaze_env(task: Task, **kwargs) -> gym.Env:
     """
     if task.maze is None:
         raise ValueError(f"task {task.name!r} is not an AntMaze task")
-    env = raw_antmaze_env(
-        task.maze.env_id, max_episode_steps=task.time_limit, continuing_task=False, **kwargs
-    )
+    env = raw_antmaze_env(task.maze.env_id, max_episode_steps=task.time_limit, continuing_task=False, **kwargs)
     return AntMazeTask(env, task)
