@@ -2,16 +2,19 @@
 
 * MathJax and plotly are copied from installed Python packages into the site: no page asks another host for anything.
 * The execution cache knows the library: when its sources or the shipped data change, every chapter runs again.
+* Thebe (code that runs on another host's kernels) is left out, as are preloads that a page opened from disk is refused.
 * Interactive figures carry their own HTML: the state of Jupyter's widgets, a second copy of the weights, is left out.
 """
 
 import hashlib
 import importlib.util
+import re
 import shutil
 from pathlib import Path
 
 LIBRARY = Path(__file__).parent
-MATHJAX_PARTS = ("tex-mml-chtml.js", "output/chtml/fonts", "input/tex/extensions")  # formulas in; fonts out
+MATHJAX_PARTS = ("tex-mml-chtml.js", "output/chtml/fonts", "input/tex/extensions")
+FONT_PRELOAD = re.compile(r'\s*<link rel="preload" as="font"[^>]*>')  # the style sheet loads the fonts anyway
 
 
 def sources_hash(*folders: Path) -> str:
@@ -67,8 +70,20 @@ def _use_keyed_cache(app, config) -> None:
 
 
 def _copy_into_site(app, exception) -> None:
-    if exception is None and app.builder.format == "html":
-        copy_scripts(Path(app.outdir) / "_static")
+    if exception is not None or app.builder.format != "html":
+        return
+    copy_scripts(Path(app.outdir) / "_static")
+    for page in Path(app.outdir).rglob("*.html"):
+        text = page.read_text("utf8")
+        if FONT_PRELOAD.search(text):
+            page.write_text(FONT_PRELOAD.sub("", text), "utf8")
+
+
+def _drop_thebe(app, pagename, templatename, context, doctree) -> None:
+    def is_thebe(script) -> bool:
+        return "thebe" in str(script.filename) or "THEBE" in script.attributes.get("body", "")
+
+    context["script_files"] = [script for script in context.get("script_files", []) if not is_thebe(script)]
 
 
 def _drop_widget_state(app, doctree) -> None:
@@ -82,5 +97,6 @@ def setup(app) -> dict:
     app.add_config_value("gtp_mini_sources", "", "env")
     app.connect("config-inited", _use_keyed_cache)
     app.connect("doctree-read", _drop_widget_state)
+    app.connect("html-page-context", _drop_thebe, priority=900)  # after the extensions that add scripts
     app.connect("build-finished", _copy_into_site)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
