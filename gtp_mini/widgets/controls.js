@@ -67,6 +67,6 @@ export function legend(panel, entries) {
   panel.append(line);
 }
 
-export const percent = (share) => `${Math.round(100 * share)} %`;
+export const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 export const jumpsInWords = (steps) => (steps === 1 ? "1 jump" : `${steps} jumps`);
 export { make };

@@ -65,9 +65,9 @@ export function mount(element, spec, kernel = null) {
     slider(panel, { label: "Noise level t", min: 0, max: 1, step: 0.005, value: 1, say }, change("scrub"));
   }
   if (!spec.world) toggle(panel, "Show some paths", state.paths, change("paths"));
-  if (!spec.world) legend(panel, [["sample", "samples"], ["data", "data"]]);
-  if (spec.condition?.curve) legend(panel, [["fg", "tick: exact share"]]);
-  if (spec.world) legend(panel, [["fg", "start"], ["muted", "reaches no goal"]]);
+  const exact = spec.condition?.curve ? [["fg", "tick: exact share"]] : [];
+  legend(panel, spec.world ? [["fg", "start"], ["muted", "reaches no goal"]]
+                           : [["sample", "samples"], ["data", "data"], ...exact]);
   panel.append(chart, words);
 
   const stopWatching = watchPage(root, () => scene.show(canvas), canvas);

@@ -1,0 +1,67 @@
+"""Writes tests/notebooks/*.ipynb: the chapters of book/, run, with the outputs that are worth keeping.
+
+`make notebooks` calls it before a commit that changes a chapter. Pictures and interactive figures are left out: they
+are large and differ from machine to machine. What nbval compares are the printed numbers of cells tagged
+`nbval-check-output`.
+"""
+
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import jupytext
+import nbformat
+import yaml
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parents[1]
+BOOK, NOTEBOOKS = ROOT / "book", ROOT / "tests" / "notebooks"
+KEPT = ("text/plain",)
+COMPARED = "nbval-check-output"
+
+
+def chapters() -> list[Path]:
+    """The sources of all pages in the table of contents that have code."""
+    toc = yaml.safe_load((BOOK / "_toc.yml").read_text())
+    entries = [toc, *toc.get("chapters", []), *(c for part in toc.get("parts", []) for c in part["chapters"])]
+    files = [BOOK / f"{entry.get('root') or entry['file']}.md" for entry in entries]
+    return [file for file in files if any(cell.cell_type == "code" for cell in read(file).cells)]
+
+
+def read(chapter: Path) -> nbformat.NotebookNode:
+    """A chapter as a notebook that was not run. Cells are named by their place, so that a rerun changes little."""
+    notebook = jupytext.read(chapter)
+    notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"]}
+    for index, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{index}"
+    return notebook
+
+
+def run(chapter: Path) -> Path:
+    """Runs one chapter and writes its notebook."""
+    notebook = read(chapter)
+    NotebookClient(notebook, timeout=1800, store_widget_state=False, record_timing=False,
+                   resources={"metadata": {"path": str(BOOK)}}).execute()
+    notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"]}
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [small for output in cell.outputs if (small := keep(output, cell))]
+    target = NOTEBOOKS / f"{chapter.stem}.ipynb"
+    nbformat.write(notebook, target)
+    return target
+
+
+def keep(output: nbformat.NotebookNode, cell: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
+    """The output without pictures and HTML; None for what only some machines say, as warnings and progress are."""
+    if output.output_type == "stream":
+        compared = COMPARED in cell.metadata.get("tags", [])
+        return output if output.name == "stdout" and compared else None
+    if "data" in output:
+        output.data = {kind: value for kind, value in output.data.items() if kind in KEPT}
+    return output
+
+
+if __name__ == "__main__":
+    NOTEBOOKS.mkdir(exist_ok=True)
+    with ProcessPoolExecutor(max_workers=2) as pool:
+        for written in pool.map(run, chapters()):
+            print(f"wrote {written.relative_to(ROOT)}", flush=True)

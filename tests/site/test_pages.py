@@ -1,0 +1,103 @@
+"""Every page of the built book works from a folder, without a network: `make book` first."""
+
+import pytest
+from pages import figures_on, has_math, page_names
+
+SMALL_AND_LARGE = [1400, 390]
+INK_CONTRAST, TEXT_CONTRAST = 3.0, 4.5  # WCAG 2.1: graphics (1.4.11) and text (1.4.3)
+
+pytestmark = pytest.mark.parametrize("name", page_names())
+
+
+def test_nothing_is_fetched_and_nothing_fails(visit, name):
+    seen = visit(name)
+    assert seen.outside == []
+    assert seen.problems == []
+
+
+def test_formulas_are_typeset(visit, name):
+    page = visit(name).page
+    marked = page.locator("span.math, div.math").count()
+    assert (marked > 0) == has_math(name)
+    assert page.locator(".math mjx-container").count() == marked
+    assert page.locator("mjx-merror").count() == 0
+
+
+def test_every_interactive_figure_is_there(visit, name):
+    page = visit(name).page
+    assert page.locator(".gtp-figure canvas").count() == figures_on(name)
+    assert page.locator("text=FlowMapFigure(models").count() == 0
+
+
+@pytest.mark.parametrize("width", SMALL_AND_LARGE)
+def test_nothing_is_wider_than_the_screen(visit, name, width):
+    page = visit(name, width).page
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for box in (figure.bounding_box() for figure in page.locator(".gtp-figure").all()):
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width
+
+
+def picture(figure) -> str:
+    """The canvas's pixels, once the figure is at rest."""
+    return figure.evaluate("""async (figure) => {
+        while (figure.dataset.state !== "ready") await new Promise((resolve) => setTimeout(resolve, 5));
+        return figure.querySelector("canvas").toDataURL();
+    }""")
+
+
+def test_every_slider_moves_the_picture_by_the_keyboard(visit, name):
+    page = visit(name).page
+    for figure in page.locator(".gtp-figure").all():
+        # a Gaussian has no steps, and exact maps give the same points at any number: only learned maps must differ
+        if figure.get_attribute("data-kind") != "flow":
+            continue
+        for slider in figure.locator("input[type=range]").all():
+            before, words = picture(figure), slider.get_attribute("aria-valuetext")
+            slider.focus()
+            for _ in range(4):  # from the end of its range a slider goes nowhere: towards the other end
+                at_end = slider.evaluate("s => Number(s.value) === Number(s.max)")
+                slider.press("PageDown" if at_end else "PageUp")
+            assert picture(figure) != before, f"{words!r} -> {slider.get_attribute('aria-valuetext')!r}"
+            assert slider.get_attribute("aria-valuetext") != words
+            assert slider.bounding_box()["height"] >= 44  # a fingertip
+            assert slider.evaluate("s => s.labels.length") == 1
+
+
+def test_every_model_of_a_figure_can_be_chosen_and_is_told_in_words(visit, name):
+    page = visit(name).page
+    for figure in page.locator(".gtp-figure").all():
+        for select in figure.locator("select").all():
+            for option in select.locator("option").all_inner_texts():
+                select.select_option(label=option)
+                picture(figure)
+                assert figure.locator(".gtp-words").inner_text().startswith(option)
+                assert figure.locator("canvas").get_attribute("aria-label").startswith(option)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_figures_are_readable_in_light_and_dark(visit, name, scheme):
+    page = visit(name, scheme=scheme).page
+    for figure in page.locator(".gtp-figure").all():
+        colors = figure.evaluate("""(figure) => {
+            const style = getComputedStyle(figure), seen = {};
+            for (const name of ["bg", "fg", "muted", "data", "sample", "path", "c0", "c1", "c2", "c3", "c4", "c5"]) {
+                seen[name] = style.getPropertyValue(`--gtp-${name}`).trim();
+            }
+            return seen;
+        }""")
+        background = luminance(colors.pop("bg"))
+        assert (background < 0.2) == (scheme == "dark")
+        for role, color in colors.items():
+            wanted = TEXT_CONTRAST if role in ("fg", "muted") else INK_CONTRAST
+            assert contrast(background, luminance(color)) >= wanted, (role, color)
+
+
+def luminance(color: str) -> float:
+    """Relative luminance of #rrggbb (WCAG 2.1)."""
+    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: float, other: float) -> float:
+    return (max(one, other) + 0.05) / (min(one, other) + 0.05)
