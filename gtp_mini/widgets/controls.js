@@ -5,6 +5,7 @@ let controlsMade = 0; // for ids that are unique on the page
 
 function labelled(input, text) {
   const label = make("label", "", text);
+  input.dataset.lmSuppressShortcuts = "true"; // in JupyterLab arrow keys would move between cells, not the slider
   label.htmlFor = input.id = `gtp-control-${(controlsMade += 1)}-${Math.random().toString(36).slice(2, 8)}`;
   return label;
 }

@@ -48,19 +48,21 @@ def picture(figure) -> str:
 def test_every_slider_moves_the_picture_by_the_keyboard(visit, name):
     page = visit(name).page
     for figure in page.locator(".gtp-figure").all():
-        # a Gaussian has no steps, and exact maps give the same points at any number: only learned maps must differ
-        if figure.get_attribute("data-kind") != "flow":
-            continue
+        picture(figure)
+        learned = figure.get_attribute("data-kind") == "flow"
         for slider in figure.locator("input[type=range]").all():
+            label = slider.evaluate("s => [...s.labels].map((label) => label.textContent).join()")
+            assert label and slider.bounding_box()["height"] >= 44  # a fingertip
+            if label.endswith("K") and not learned:
+                continue  # an exact map gives the same points at any K, a Gaussian has none
             before, words = picture(figure), slider.get_attribute("aria-valuetext")
+            at_end = slider.evaluate("s => Number(s.value) === Number(s.max)")
             slider.focus()
-            for _ in range(4):  # from the end of its range a slider goes nowhere: towards the other end
-                at_end = slider.evaluate("s => Number(s.value) === Number(s.max)")
+            for _ in range(4):
                 slider.press("PageDown" if at_end else "PageUp")
-            assert picture(figure) != before, f"{words!r} -> {slider.get_attribute('aria-valuetext')!r}"
-            assert slider.get_attribute("aria-valuetext") != words
-            assert slider.bounding_box()["height"] >= 44  # a fingertip
-            assert slider.evaluate("s => s.labels.length") == 1
+            after = slider.get_attribute("aria-valuetext")
+            assert after != words
+            assert picture(figure) != before, f"{label}: {words!r} -> {after!r} changed nothing"
 
 
 def test_every_model_of_a_figure_can_be_chosen_and_is_told_in_words(visit, name):
