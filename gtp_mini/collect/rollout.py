@@ -84,18 +84,20 @@ def collect_episodes(
 
     Args:
         noise: standard deviation of the Gaussian noise on the actions, which are then clipped to [-1, 1].
-        ants: how many walk at once.
+        ants: how many walk at once, at most.
         progress: called with (steps done, transitions) now and then.
     """
     if transitions < 1:
         raise ValueError(f"transitions must be at least 1, got {transitions}")
     gait = gait or load_gait()
+    ants = min(ants, 1 + transitions // 100)  # more would begin episodes that nobody needs
     done: dict[int, Episode] = {}
     with AntBatch(task.maze.env_id, ants, threads) as batch:
         planner = MazePlanner(batch.maze.maze_map, batch.maze.maze_size_scaling)
         walks: dict[int, _Walk] = {}
-        started = steps = 0
-        while True:
+        started = steps = rounds = 0
+        ready = ready_steps = 0  # the first episodes that are done without a gap, and their steps
+        while ready_steps < transitions:
             for slot in range(ants):
                 # Once enough steps are made, the episodes under way are finished and no new one begins.
                 if slot not in walks and steps < transitions:
@@ -103,8 +105,6 @@ def collect_episodes(
                     started += 1
                     batch.reset(slot, walk.start)
                     walk.qpos[0], walk.qvel[0] = batch.qpos[slot], batch.qvel[slot]
-            if not walks:
-                break
             _step(batch, walks, planner, gait, stand=task.maze.continuing)
             steps += len(walks)
             for slot, walk in list(walks.items()):
@@ -112,11 +112,15 @@ def collect_episodes(
                 terminated = bool(success) and not task.maze.continuing
                 if terminated or walk.steps == task.time_limit:
                     done[walk.number] = walks.pop(slot).finished(terminated)
-            if progress is not None and (steps // ants) % 50 == 0:
+            while ready in done and ready_steps < transitions:
+                ready_steps += len(done[ready])
+                ready += 1
+            rounds += 1
+            if progress is not None and rounds % 50 == 0:
                 progress(min(steps, transitions), transitions)
     if progress is not None:
         progress(transitions, transitions)
-    return _first(transitions, [done[number] for number in sorted(done)])
+    return _first(transitions, [done[number] for number in range(ready)])
 
 
 def _step(batch: AntBatch, walks: dict[int, _Walk], planner: MazePlanner, gait: Gait, stand: bool) -> None:
@@ -137,22 +141,10 @@ def _step(batch: AntBatch, walks: dict[int, _Walk], planner: MazePlanner, gait: 
 
 
 def _first(transitions: int, episodes: list[Episode]) -> list[Episode]:
-    """The first episodes that make up ``transitions`` steps, the last one cut to fit (then it is not terminated)."""
-    kept, left = [], transitions
-    for episode in episodes:
-        if len(episode) >= left:
-            whole = len(episode) == left
-            kept.append(
-                Episode(
-                    episode.qpos[: left + 1],
-                    episode.qvel[: left + 1],
-                    episode.actions[:left],
-                    episode.goal,
-                    episode.success[: left + 1],
-                    episode.terminated and whole,
-                )
-            )
-            return kept
-        kept.append(episode)
-        left -= len(episode)
-    raise RuntimeError("fewer steps were made than asked for")  # the loop above runs until there are enough
+    """All episodes, the last one cut so that there are ``transitions`` steps; then a timeout ends it."""
+    *whole, last = episodes
+    left = transitions - sum(map(len, whole))
+    if left < len(last):
+        end = left + 1
+        last = Episode(last.qpos[:end], last.qvel[:end], last.actions[:left], last.goal, last.success[:end], False)
+    return [*whole, last]

@@ -72,7 +72,7 @@ def write_dataset(dataset_id: str, buffers: list, *, overwrite: bool = False, **
         with tempfile.TemporaryDirectory(dir=root, prefix=".making-") as making:
             with _datasets_in(making), warnings.catch_warnings():
                 # No e-mail address, no permanent link: these datasets are made at home and not published.
-                warnings.filterwarnings("ignore", message=".*is set to None.*", category=UserWarning)
+                warnings.filterwarnings("ignore", message=".*is (set to )?None", category=UserWarning)
                 minari.create_dataset_from_buffers(dataset_id, buffers, data_format="hdf5", **description)
             if namespace is not None and namespace not in list_local_namespaces():
                 create_namespace(namespace)

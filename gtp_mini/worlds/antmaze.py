@@ -68,7 +68,7 @@ def flat_observation(
     return np.concatenate(parts, axis=-1).astype(np.float32)
 
 
-class AntMazeTask(gym.Wrapper):
+class AntMazeTask(gym.Wrapper, gym.utils.RecordConstructorArgs):
     """One task's evaluation: its start cell (the ant starts within 1 m of the centre), its goal, its time limit.
 
     An episode terminates at success. ``info`` has ``success`` and ``fallen`` (the torso is upside down; the ant
@@ -76,7 +76,8 @@ class AntMazeTask(gym.Wrapper):
     """
 
     def __init__(self, env: gym.Env, task: Task):
-        super().__init__(env)
+        gym.utils.RecordConstructorArgs.__init__(self, task=task)  # so that env.spec can make it again
+        gym.Wrapper.__init__(self, env)
         self.task = task
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, (task.obs_dim,), np.float32)
 

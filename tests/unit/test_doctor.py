@@ -1,0 +1,109 @@
+"""The doctor finds nothing in sound data and each known defect where it was put."""
+
+import json
+import re
+import warnings
+
+import gymnasium as gym
+import minari
+import numpy as np
+import pytest
+from minari.data_collector import EpisodeBuffer
+from minari_data import TIME_LIMIT, goal_episode, store
+
+from gtp_mini.datasets.doctor import inspect
+from gtp_mini.datasets.store import write_dataset
+
+UMAZE = "gtp/antmaze-umaze-v0"
+WALK = [(0, 4), (1, 4), (2, 4), (3, 4), (3.8, 4)]  # 4 steps through cells (1, 2) and (1, 3), to the goal at (4, 4)
+LONG = [(x / 4, 4) for x in range(TIME_LIMIT + 1)]  # as long as the time limit
+SOUND = goal_episode(WALK, rewards=[0, 0, 0, 1], terminated=True)
+
+
+@pytest.fixture(autouse=True)
+def datasets(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+
+
+def test_sound_data_give_numbers_and_no_warning():
+    report = inspect(store(UMAZE, SOUND, goal_episode(LONG)))
+    assert report.warnings == ()
+    assert (report.episodes, report.steps, report.unusable_episodes) == (2, 10, 0)
+    assert (report.length_min, report.length_mean, report.length_max) == (4, 5.0, 6)
+    assert report.reward_counts == {"0": 9, "1": 1}
+    assert (report.terminated_episodes, report.truncated_episodes, report.success_episodes) == (1, 1, 1)
+    assert (report.idle_steps, report.useful_share, report.seams, report.fallen_share) == (0, 1.0, 0, 0.0)
+    assert report.coverage == pytest.approx(2 / 7)
+    assert report.bad_numbers == 0 and -0.9 <= report.action_min < report.action_max <= 0.9
+    observations = np.concatenate(
+        [np.concatenate(list(e.observations.values()), axis=1) for e in minari.load_dataset(UMAZE).iterate_episodes()]
+    )
+    assert report.observation_std_max == pytest.approx(observations.std(0).max())
+    assert report.constant_entries == (observations.std(0) < 1e-6).sum()
+    assert json.loads(json.dumps(report.to_dict()))["warnings"] == []
+
+
+def unfinished():
+    return EpisodeBuffer(**{**vars(SOUND), "terminations": [False] * 4, "truncations": [False] * 4})
+
+
+def with_nan():
+    episode = goal_episode(WALK)
+    episode.observations["observation"][2, 3] = np.nan
+    return episode
+
+
+@pytest.mark.parametrize(
+    ("defect", "says"),
+    [
+        (goal_episode(LONG, rewards=[0, 0, 1, 1, 1, 1]), "rewards pile up at the goal: 3 steps"),
+        (with_nan(), "1 numbers are NaN or infinite"),
+        (with_nan(), "1 of 2 episodes cannot be used; the first: .*episode 1: observation has 1 NaN"),
+        (goal_episode(LONG, terminated=True), "1 episodes are marked terminated at the time limit without success"),
+        (unfinished(), "1 episodes end without being terminated or truncated"),
+        (goal_episode([(-4, -4), *WALK]), "1 steps jump by more than 1 m"),
+        (goal_episode(WALK, actions=np.ones((4, 8), np.float32)), "50% of the actions are at their limit"),
+        (goal_episode(WALK, up=0.0), "50% of the episodes end upside down"),
+    ],
+    ids=["idle", "nan", "unusable", "timeouts", "unfinished", "seam", "saturated", "fallen"],
+)
+def test_a_defect_is_found(defect, says):
+    found = inspect(store(UMAZE, SOUND, defect)).warnings
+    assert any(re.search(says, warning) for warning in found), found
+
+
+def test_all_zero_rewards_are_found():
+    assert "all rewards are zero" in inspect(store(UMAZE, goal_episode(WALK))).warnings[0]
+
+
+def test_a_continuing_task_is_found():
+    found = inspect(store(UMAZE, goal_episode(LONG, rewards=[0, 0, 0, 0, 0, 1]))).warnings
+    assert len(found) == 1 and "no episode terminates, though 1 succeed" in found[0]
+
+
+def test_minaris_reference_score_is_warned_of():
+    store(UMAZE, SOUND, ref_min_score=0.0, ref_max_score=400.0)
+    (found,) = inspect(UMAZE).warnings
+    assert "reference score (400)" in found and "report the success rate" in found
+
+
+def test_data_without_goals_or_maze_are_described():
+    episode = EpisodeBuffer(
+        observations=np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32),
+        actions=np.zeros((3, 2), np.float32),
+        rewards=[0.5, 0.5, 0.25],
+        terminations=[False, False, True],
+        truncations=[False] * 3,
+    )
+    spaces = (gym.spaces.Box(-np.inf, np.inf, (3,)), gym.spaces.Box(-1, 1, (2,), np.float32))
+    write_dataset("tests/hopper-v0", [episode], observation_space=spaces[0], action_space=spaces[1])
+    report = inspect("tests/hopper-v0")
+    assert report.warnings == () and report.reward_counts == {"0.5": 2, "0.25": 1}
+    assert report.coverage is report.idle_steps is report.fallen_share is None
+
+
+def test_nothing_usable_is_still_a_report():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = inspect(store(UMAZE, with_nan()))
+    assert report.unusable_episodes == 1 and report.length_max == 0
