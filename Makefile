@@ -59,7 +59,7 @@ chromium: $(INSTALLED)
 
 lint: $(INSTALLED)
 	@echo "==> style"
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff check --quiet --output-format concise .
 
 unit: $(INSTALLED)
 	@echo "==> library"

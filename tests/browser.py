@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-             "--disable-sync", "--no-first-run", "--host-resolver-rules=MAP * ~NOTFOUND"]  # no name resolves: no network
+             "--disable-sync", "--no-first-run", "--host-resolver-rules=MAP * ~NOTFOUND"]  # no name resolves
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 HELP = """No Chromium was found; the tests look at the book's pages with it. Get one, then run the tests again:
   Debian, Ubuntu    sudo apt-get install chromium
