@@ -49,12 +49,20 @@ def copy_scripts(static: Path) -> None:
 
 
 def use_local_plotly() -> None:
-    """Makes plotly figures show in JupyterLab and in the built book alike, with the script that lies in the site."""
-    import plotly.io as pio
-    from plotly.io._base_renderers import HtmlRenderer
+    """Makes plotly figures show in JupyterLab and in the built book alike, with the script that lies in the site.
 
-    pio.renderers["book"] = HtmlRenderer(full_html=False, include_mathjax=False,
-                                         include_plotlyjs="_static/plotly.min.js")
+    Call it once, in the first cell of a chapter that draws with plotly. Plotly's own renderers drop out of the book,
+    or ask a content delivery network for MathJax.
+    """
+    import plotly.io as pio
+    from plotly.io.base_renderers import MimetypeRenderer
+
+    class BookRenderer(MimetypeRenderer):
+        def to_mimebundle(self, fig_dict: dict) -> dict:
+            return {"text/html": pio.to_html(fig_dict, full_html=False, include_mathjax=False, validate=False,
+                                             include_plotlyjs="_static/plotly.min.js", default_width="100%")}
+
+    pio.renderers["book"] = BookRenderer()
     pio.renderers.default = "plotly_mimetype+book"
 
 

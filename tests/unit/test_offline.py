@@ -1,0 +1,51 @@
+"""What the book needs to work without a network, and to never show results of an older library."""
+
+import re
+
+import plotly.graph_objects as go
+import plotly.io as pio
+import pytest
+
+from gtp_mini.offline import FONT_PRELOAD, copy_scripts, package_folder, sources_hash, use_local_plotly
+
+
+def test_the_hash_sees_every_change_of_name_or_content(tmp_path):
+    (tmp_path / "a.py").write_text("x = 1")
+    first = sources_hash(tmp_path)
+    assert sources_hash(tmp_path) == first
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "a.pyc").write_text("compiled")
+    assert sources_hash(tmp_path) == first
+    (tmp_path / "a.py").write_text("x = 2")
+    changed = sources_hash(tmp_path)
+    (tmp_path / "a.py").rename(tmp_path / "b.py")
+    assert len({first, changed, sources_hash(tmp_path)}) == 3
+
+
+def test_mathjax_with_all_its_fonts_and_plotly_are_copied(tmp_path):
+    copy_scripts(tmp_path)
+    script = (tmp_path / "mathjax" / "tex-mml-chtml.js").read_text()
+    fonts = {path.name for path in tmp_path.rglob("*.woff")}
+    assert "chtml/fonts/woff-v2" in script and {"MathJax_Main-Regular.woff", "MathJax_Zero.woff"} <= fonts
+    assert (tmp_path / "plotly.min.js").stat().st_size > 1e6
+    copy_scripts(tmp_path)  # a second build overwrites
+
+
+def test_plotly_figures_name_only_the_local_script():
+    before = pio.renderers.default
+    use_local_plotly()
+    assert pio.renderers.default == "plotly_mimetype+book"
+    html = pio.renderers["book"].to_mimebundle(go.Figure().to_dict())["text/html"]
+    assert re.findall(r'src="([^"]*)"', html) == ["_static/plotly.min.js"]
+    pio.renderers.default = before
+
+
+def test_preloads_of_fonts_are_found_and_nothing_else():
+    font = '<link rel="preload" as="font" crossorigin href="x.woff2" />'
+    script = '<link rel="preload" as="script" href="x.js">'
+    assert FONT_PRELOAD.sub("", f"<a>\n  {font}{script}") == f"<a>{script}"
+
+
+def test_a_missing_package_is_named_with_its_remedy():
+    with pytest.raises(ModuleNotFoundError, match=r"'no_such_package'.*\[book\]"):
+        package_folder("no_such_package")
