@@ -34,7 +34,8 @@ class GTPConfig:
     zero_mass: float = 0.5  # probability of s = 0 in the consistency loss. Ours
     first_intervals: int = 10  # the curriculum's N at the start ...
     last_intervals: int = 1280  # ... and at the end
-    lr: float = 3e-4
+    lr: float = 1e-3  # of the actor; 3e-4 in the lineage (1e-3 on one task): faster and better in all we measured
+    critic_lr: float = 3e-4
     clip: float = 5.0  # gradient norm; 1 to 10 by task in the lineage
     ema: float = 0.999  # per step; the lineage's 0.995 every 5 steps is the same
     critic_ema: float = 0.995
@@ -52,7 +53,7 @@ class GTPConfig:
             raise ValueError(f"eta must be between 0 (behaviour cloning) and 100, got {self.eta!r}")
         if not 0 <= self.gamma < 1:
             raise ValueError(f"gamma must be in [0, 1), got {self.gamma!r}")
-        for name in ("lr", "clip", "value_samples", "target_steps", "first_intervals"):
+        for name in ("lr", "critic_lr", "clip", "value_samples", "target_steps", "first_intervals"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
         if self.last_intervals < self.first_intervals:
@@ -78,7 +79,7 @@ class GTP(Agent):
             self.critic = DoubleQ(obs_dim, action_dim, c.width, c.depth, activation=c.activation,
                                   layer_norm=c.layer_norm)
             self.target_critic = deepcopy(self.critic).requires_grad_(False)
-            self.optimizers["critic"] = adam(self.critic, c.lr)
+            self.optimizers["critic"] = adam(self.critic, c.critic_lr)
 
     @property
     def teacher(self) -> FlowMap:

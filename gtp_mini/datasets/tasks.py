@@ -158,7 +158,7 @@ TASKS: dict[str, Task] = {
         Task(
             name="multigoal",
             dataset_id="gtp/multigoal-v0",
-            description="a point in the plane, four goals, demonstrators that pick any of them",
+            description="a crossing, four roads, four goals, demonstrators that pick any of them",
             protocol="plain",
             obs_dim=2,
             action_dim=2,

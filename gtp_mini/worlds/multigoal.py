@@ -1,24 +1,27 @@
-"""The multi-goal world: a point in the plane, four goals, none of them preferred.
+"""The multi-goal world: a point on a crossing, four roads, a goal at the end of each, none of them preferred.
 
 The picture that every paper on expressive policies draws (Haarnoja et al. 2017 drew it first): from the centre four
-directions are equally right, and their mean, standing still, is wrong. A Gaussian cannot say that; a flow map can.
+directions are equally right, and what lies between two of them is wrong. In the open plane that costs little, because
+a policy that set out half-way between two goals can still turn; so here the way between leads off the road.
 """
 
 import gymnasium as gym
 import numpy as np
 
-GOALS = np.array([[5.0, 0.0], [0.0, 5.0], [-5.0, 0.0], [0.0, -5.0]])
-STEP_SIZE = 0.5  # distance that a full action moves the point
+GOALS = np.array([[8.0, 0.0], [0.0, 8.0], [-8.0, 0.0], [0.0, -8.0]])
+STEP_SIZE = 1.0  # distance that a full action moves the point
 REACH = 1.0  # a goal is reached within this distance
-START_STD = 0.1  # spread of the starts around the origin
-TIME_LIMIT = 20  # steps; a demonstrator needs 8 or 9
+ROAD_HALF_WIDTH = 0.75  # off the road is where |x| and |y| both exceed it
+START_HALF_WIDTH = 0.25  # starts are uniform in the middle of the crossing
+TIME_LIMIT = 20  # steps; a demonstrator needs 7 or 8
 ENV_ID = "gtp_mini/MultiGoal-v0"
 
 
 class MultiGoal(gym.Env):
     """Observation: position (2,), float32. Action: velocity in [-1, 1]^2, times STEP_SIZE.
 
-    Reward 1 and termination on reaching any goal; `info["goal"]` is its index (-1 before), `info["success"]` says if.
+    Reward 1 and termination on reaching any goal, termination without reward off the road. `info` has `goal` (its
+    index, -1 for none), `success` and `fallen`.
     """
 
     metadata = {"render_modes": []}
@@ -30,13 +33,13 @@ class MultiGoal(gym.Env):
 
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         super().reset(seed=seed)
-        self.position = START_STD * self.np_random.standard_normal(2)
+        self.position = self.np_random.uniform(-START_HALF_WIDTH, START_HALF_WIDTH, 2)
         return self._observation(), self._info()
 
     def step(self, action):
         self.position = self.position + STEP_SIZE * np.clip(action, -1, 1)
         info = self._info()
-        return self._observation(), float(info["success"]), info["success"], False, info
+        return self._observation(), float(info["success"]), info["success"] or info["fallen"], False, info
 
     def _observation(self) -> np.ndarray:
         return self.position.astype(np.float32)
@@ -44,7 +47,8 @@ class MultiGoal(gym.Env):
     def _info(self) -> dict:
         distance = np.linalg.norm(GOALS - self.position, axis=1)
         goal = int(distance.argmin()) if distance.min() <= REACH else -1
-        return {"goal": goal, "success": goal >= 0}
+        fallen = goal < 0 and bool(np.abs(self.position).min() > ROAD_HALF_WIDTH)
+        return {"goal": goal, "success": goal >= 0, "fallen": fallen}
 
 
-gym.register(ENV_ID, entry_point=MultiGoal, max_episode_steps=TIME_LIMIT)
+gym.register(ENV_ID, entry_point="gtp_mini.worlds.multigoal:MultiGoal", max_episode_steps=TIME_LIMIT)
