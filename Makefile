@@ -8,6 +8,10 @@ INSTALLED := $(VENV)/.installed
 SITE := _build/html
 NOTEBOOKS := $(wildcard tests/notebooks/*.ipynb)
 
+# The networks are small: threads cost more than they bring, and a busy machine then takes minutes for seconds.
+OMP_NUM_THREADS ?= 1
+export OMP_NUM_THREADS
+
 .DEFAULT_GOAL := help
 .PHONY: help book test lab notebooks clean lint unit strict-book nbval site chromium
 
@@ -44,13 +48,13 @@ lab: $(INSTALLED)
 
 notebooks: $(INSTALLED)
 	@echo "==> running the chapters for tests/notebooks"
-	@OMP_NUM_THREADS=1 $(BIN)/python tests/refresh_notebooks.py
+	@$(BIN)/python tests/refresh_notebooks.py
 
-# ---- the tests. One thread a process: two processes at a time fill a small machine.
+# ---- the tests. Two processes at a time fill a small machine.
 
 test: $(INSTALLED) chromium lint unit
 	@echo "==> building the book with warnings as errors, and comparing the notebooks' numbers, side by side"
-	@OMP_NUM_THREADS=1 $(MAKE) --no-print-directory -j2 strict-book nbval
+	@$(MAKE) --no-print-directory -j2 strict-book nbval
 	@$(MAKE) --no-print-directory site
 	@echo "==> all passed"
 
@@ -63,7 +67,7 @@ lint: $(INSTALLED)
 
 unit: $(INSTALLED)
 	@echo "==> library"
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 tests/unit
+	@$(BIN)/pytest -q -n 2 tests/unit
 
 # Sphinx reports warnings only for pages that it reads: read them all, but keep the cache of what was run.
 strict-book: $(INSTALLED)

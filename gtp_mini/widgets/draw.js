@@ -35,6 +35,18 @@ export function line({ ctx, at }, vertices, color, width = 1.25, alpha = 1) {
   ctx.globalAlpha = 1;
 }
 
+export function cross({ ctx, at }, x, y, color) {
+  const [cx, cy] = at(x, y), arm = 3.5;
+  ctx.strokeStyle = color;
+  ctx.lineWidth = 1.75;
+  ctx.beginPath();
+  for (const slope of [1, -1]) {
+    ctx.moveTo(cx - arm, cy - slope * arm);
+    ctx.lineTo(cx + arm, cy + slope * arm);
+  }
+  ctx.stroke();
+}
+
 export function circle({ ctx, at, size }, x, y, radius, color, label) {
   const [cx, cy] = at(x, y);
   ctx.strokeStyle = color;
@@ -62,16 +74,26 @@ export function drawSamples(canvas, { data, points, paths, stops, scale, arms })
   arms.forEach(([x, y], i) => circle(view, x * scale, y * scale, 0.08, view.color(`c${i % 6}`), String(i + 1)));
 }
 
-// Goals as numbered circles, each episode's way in the colour of the goal that it reached.
+// Goals as numbered circles, each episode's way in the colour of the goal that it reached; a cross where it fell.
 export function drawWorld(canvas, world, rollouts) {
   const view = openCanvas(canvas), [cx, cy] = world.centre;
   const place = (x, y) => [(x - cx) / world.half_width, (y - cy) / world.half_width];
   const colour = (goal) => (goal < 0 ? view.color("muted") : view.color(`c${goal % 6}`));
+  if (world.road !== null) drawRoads(view, place, world.road);
   rollouts.goal.forEach((goal, i) => {
     const way = rollouts.path.map((p) => place(p[2 * i], p[2 * i + 1]));
     line(view, way, colour(goal), 1.25, 0.8);
-    dots(view, way[way.length - 1], 1, colour(goal), 2.4);
+    if (goal === FALLEN) cross(view, ...way[way.length - 1], colour(goal));
+    else dots(view, way[way.length - 1], 1, colour(goal), 2.4);
   });
   dots(view, place(...world.start), 1, view.color("fg"), 4);
   world.goals.forEach(([x, y], i) => circle(view, ...place(x, y), world.reach / world.half_width, colour(i), String(i + 1)));
+}
+
+// Two bands along the axes, across the whole picture.
+function drawRoads({ ctx, size, color, at }, place, half) {
+  const [left, top] = at(...place(-half, half)), [right, bottom] = at(...place(half, -half));
+  ctx.fillStyle = color("road");
+  ctx.fillRect(left, 0, right - left, size);
+  ctx.fillRect(0, top, size, bottom - top);
 }

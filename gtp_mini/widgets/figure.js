@@ -66,7 +66,8 @@ export function mount(element, spec, kernel = null) {
   }
   if (!spec.world) toggle(panel, "Show some paths", state.paths, change("paths"));
   const exact = spec.condition?.curve ? [["fg", "tick: exact share"]] : [];
-  legend(panel, spec.world ? [["fg", "start"], ["muted", "reaches no goal"]]
+  const missed = spec.world?.road ? "reaches no goal (a cross: off the road)" : "reaches no goal";
+  legend(panel, spec.world ? [["fg", "start"], ["muted", missed]]
                            : [["sample", "samples"], ["data", "data"], ...exact]);
   panel.append(chart, words);
 

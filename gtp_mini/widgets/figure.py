@@ -55,8 +55,7 @@ class FlowMapFigure(anywidget.AnyWidget):
         for name, model in self._models.items():
             _check_dimensions(name, model, obs_dim=2 if world else 1 if condition else 0)
         generator = torch.Generator().manual_seed(seed)
-        shape = (world.limit + 1, EPISODES, 2) if world else (n, 2)
-        self._noise = torch.randn(shape, generator=generator)
+        self._noise = world.draw(EPISODES, generator) if world else torch.randn(n, 2, generator=generator)
         spec = {"models": [describe_model(name, model) for name, model in self._models.items()],
                 "noise": encode(self._noise), "steps": steps, "max_steps": max_steps, "paths": paths,
                 "scrub": not world and (condition is None if scrub is None else scrub),

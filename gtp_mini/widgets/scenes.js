@@ -118,12 +118,14 @@ export function worldScene(spec, models, noise) {
     accept: (state, positions) => { rollouts = readRollouts(world, positions); },
     show: (canvas) => drawWorld(canvas, world, rollouts),
     tell(state) {
-      const n = world.episodes, arrived = rollouts.goal.filter((g) => g >= 0).length;
-      const rows = world.names.map((name, k) => ({ name, share: rollouts.goal.filter((g) => g === k).length / n }));
+      const n = world.episodes, count = (test) => rollouts.goal.filter(test).length;
+      const arrived = count((g) => g >= 0), fallen = count((g) => g === FALLEN);
+      const rows = world.names.map((name, k) => ({ name, share: count((g) => g === k) / n }));
       const how = model.kind === "gaussian" ? "one draw an action" : `K = ${state.steps}`;
       const shares = rows.map((r) => `${r.name} ${percent(r.share)}`).join(", ");
-      const words = `${model.name}, ${how}: ${arrived} of ${n} episodes reach a goal, success ${percent(arrived / n)}. ${shares}.`;
-      return { words, rows };
+      const success = `${arrived} of ${n} episodes reach a goal, success ${percent(arrived / n)}`;
+      const off = world.road === null ? "" : `; ${fallen} leave the road`;
+      return { words: `${model.name}, ${how}: ${success}${off}. ${shares}.`, rows };
     },
   };
 }

@@ -45,7 +45,8 @@ class Condition:
 class World:
     """A point in the plane that a policy moves: position += step_size * clip(action, -1, 1).
 
-    The observation is the position. An episode ends within `reach` of a goal, or after `limit` steps.
+    The observation is the position. An episode ends within `reach` of a goal, off the road, or after `limit` steps.
+    Roads run along both axes; off them is where |x| and |y| both exceed `road` (None: there is no off).
     """
 
     goals: list[Point]
@@ -53,7 +54,8 @@ class World:
     step_size: float
     limit: int
     start: Point = (0.0, 0.0)
-    start_noise: float = 0.0  # standard deviation of the start
+    start_half_width: float = 0.0  # starts are uniform in a square around `start`
+    road: float | None = None
     names: list[str] | None = None
 
     @classmethod
@@ -61,24 +63,33 @@ class World:
         """The library's multi-goal world."""
         from ..worlds import multigoal as w
 
-        return cls(w.GOALS.tolist(), w.REACH, w.STEP_SIZE, w.TIME_LIMIT, start_noise=w.START_STD, names=names)
+        return cls(w.GOALS.tolist(), w.REACH, w.STEP_SIZE, w.TIME_LIMIT, start_half_width=w.START_HALF_WIDTH,
+                   road=w.ROAD_HALF_WIDTH, names=names)
 
     def describe(self, episodes: int) -> dict:
         """For the browser, with the square that shows everything."""
         places = torch.tensor([*self.goals, self.start], dtype=torch.float64)
         low, high = places.amin(0), places.amax(0)
         return {"goals": [list(map(float, g)) for g in self.goals], "reach": self.reach, "step_size": self.step_size,
-                "limit": self.limit, "start": list(map(float, self.start)), "start_noise": self.start_noise,
+                "limit": self.limit, "start": list(map(float, self.start)), "road": self.road,
                 "names": self.names or [f"goal {i + 1}" for i in range(len(self.goals))], "episodes": episodes,
                 "centre": ((low + high) / 2).tolist(),
                 "half_width": float((high - low).max() / 2 + self.reach) * 1.15}  # room for the labels
 
-    def rollouts(self, act: Callable[[Tensor, Tensor], Tensor], noise: Tensor) -> Tensor:
-        """Positions (T + 1, episodes, 2) under act(obs, noise), with noise (limit + 1, episodes, 2): starts first."""
-        position = torch.tensor(self.start) + self.start_noise * noise[0]
+    def draw(self, episodes: int, generator: torch.Generator) -> Tensor:
+        """All that is random in the rollouts, (limit + 1, episodes, 2): the starts, then each step's noise."""
+        within = 2 * torch.rand(1, episodes, 2, generator=generator) - 1
+        noise = torch.randn(self.limit, episodes, 2, generator=generator)
+        return torch.cat([torch.tensor(self.start) + self.start_half_width * within, noise])
+
+    def rollouts(self, act: Callable[[Tensor, Tensor], Tensor], drawn: Tensor) -> Tensor:
+        """Positions (T + 1, episodes, 2) under act(obs, noise), with the random numbers of `draw`."""
+        position = drawn[0]
         goals, path = torch.tensor(self.goals, dtype=torch.float32), [position]
-        for z in noise[1:]:
+        for z in drawn[1:]:
             walking = torch.cdist(position, goals).amin(1) > self.reach
+            if self.road is not None:
+                walking &= position.abs().amin(1) <= self.road
             if not walking.any():
                 break
             position = position.clone()

@@ -1,26 +1,33 @@
-// A point that a policy moves: position += step_size * clip(action, -1, 1), until it reaches a goal or time is up.
+// A point that a policy moves: position += step_size * clip(action, -1, 1), until it reaches a goal, leaves the road or
+// time is up. An episode's outcome is the index of its goal, WALKING or FALLEN.
 
-// Starts the rollouts: all episodes side by side. `noise` is (episodes, 2) for the starts, then (limit, episodes, 2).
+export const WALKING = -1, FALLEN = -2;
+
+// Starts the rollouts: all episodes side by side. `noise` has (episodes, 2) starts, then noise (limit, episodes, 2).
 export function startRollouts(world, noise) {
-  const n = world.episodes, position = new Float64Array(2 * n);
-  for (let i = 0; i < 2 * n; i++) position[i] = world.start[i % 2] + world.start_noise * noise[i];
-  return { step: 0, path: [position], goal: reached(world, position, new Int32Array(n).fill(-1)) };
+  const n = world.episodes, position = noise.slice(0, 2 * n);
+  return { step: 0, path: [position], goal: outcomes(world, position, new Int32Array(n).fill(WALKING)) };
 }
 
-// Which goal each point is at; -1 for none. A point that has arrived stays where it is.
-function reached(world, position, goal) {
-  return goal.map((g, i) => g >= 0 ? g : world.goals.findIndex(
-    ([x, y]) => Math.hypot(position[2 * i] - x, position[2 * i + 1] - y) <= world.reach));
+// What became of each point; one that has ended stays as it is.
+function outcomes(world, position, before) {
+  return before.map((outcome, i) => {
+    if (outcome !== WALKING) return outcome;
+    const x = position[2 * i], y = position[2 * i + 1];
+    const goal = world.goals.findIndex(([gx, gy]) => Math.hypot(x - gx, y - gy) <= world.reach);
+    const off = world.road !== null && Math.min(Math.abs(x), Math.abs(y)) > world.road;
+    return goal >= 0 ? goal : off ? FALLEN : WALKING;
+  });
 }
 
 export function isDone(world, rollouts) {
-  return rollouts.step >= world.limit || rollouts.goal.every((g) => g >= 0);
+  return rollouts.step >= world.limit || rollouts.goal.every((g) => g !== WALKING);
 }
 
 // One step of all episodes that still walk.
 export function stepRollouts(world, rollouts, noise, act) {
   const n = world.episodes, now = rollouts.path[rollouts.step], next = Float64Array.from(now);
-  const walking = [...rollouts.goal.keys()].filter((i) => rollouts.goal[i] < 0);
+  const walking = [...rollouts.goal.keys()].filter((i) => rollouts.goal[i] === WALKING);
   const offset = 2 * n * (rollouts.step + 1);
   const pick = (from, start) => Float64Array.from(walking.flatMap((i) => [from[start + 2 * i], from[start + 2 * i + 1]]));
   const action = act(pick(now, 0), pick(noise, offset));
@@ -28,18 +35,17 @@ export function stepRollouts(world, rollouts, noise, act) {
     for (const j of [0, 1]) next[2 * i + j] += world.step_size * Math.min(Math.max(action[2 * row + j], -1), 1);
   });
   rollouts.path.push(next);
-  rollouts.goal = reached(world, next, rollouts.goal);
+  rollouts.goal = outcomes(world, next, rollouts.goal);
   rollouts.step += 1;
 }
 
 // The same record from positions that the kernel computed, (steps + 1, episodes, 2).
 export function readRollouts(world, positions) {
-  const size = 2 * world.episodes, rollouts = startRollouts(world, new Float64Array(size));
-  rollouts.path = [];
-  rollouts.goal = new Int32Array(world.episodes).fill(-1);
-  for (let at = 0; at < positions.length; at += size) {
-    rollouts.path.push(positions.slice(at, at + size));
-    rollouts.goal = reached(world, rollouts.path[rollouts.path.length - 1], rollouts.goal);
+  const size = 2 * world.episodes, rollouts = startRollouts(world, positions);
+  for (let at = size; at < positions.length; at += size) {
+    const next = positions.slice(at, at + size);
+    rollouts.path.push(next);
+    rollouts.goal = outcomes(world, next, rollouts.goal);
   }
   rollouts.step = rollouts.path.length - 1;
   return rollouts;

@@ -132,21 +132,28 @@ def test_the_noise_level_slider_stops_the_kernel_on_the_way():
     np.testing.assert_allclose(answer, expected.detach(), atol=1e-4)
 
 
-WORLD = World(goals=[(1.0, 0.0), (-1.0, 0.0)], reach=0.2, step_size=0.1, limit=25, start_noise=0.05)
+WORLD = World(goals=[(1.0, 0.0), (-1.0, 0.0)], reach=0.2, step_size=0.1, limit=25, start_half_width=0.1, road=0.4)
 
 
 def test_browser_and_kernel_walk_the_same_ways(page):
     model = random_flow_map("silu", 2)
-    noise = torch.randn(WORLD.limit + 1, 10, 2, generator=torch.Generator().manual_seed(0))
+    noise = WORLD.draw(10, torch.Generator().manual_seed(0))
     expected = WORLD.rollouts(lambda obs, z: sample_from(model, z, 2, obs), noise)
     page.add_script_tag(type="module", content=module_source() + """
         window.walk = (spec, world, noise) => {
           const model = loadModel(spec), z = decode(noise), rollouts = startRollouts(world, z);
           while (!isDone(world, rollouts)) stepRollouts(world, rollouts, z, (o, n) => sample(model, n, 2, o));
+          window.outcomes = Array.from(rollouts.goal);
           return rollouts.path.flatMap((p) => Array.from(p));
         };""")
     page.wait_for_function("() => Boolean(window.walk)")
     got = page.evaluate("([s, w, n]) => walk(s, w, n)", [describe_model("m", model), WORLD.describe(10), encode(noise)])
+    ends = expected[-1]
+    at_goal = torch.cdist(ends, torch.tensor(WORLD.goals)) <= WORLD.reach
+    fallen = (ends.abs().amin(1) > WORLD.road) & ~at_goal.any(1)
+    told = [-2 if f else int(row.long().argmax()) if row.any() else -1 for row, f in zip(at_goal, fallen, strict=True)]
+    assert page.evaluate("outcomes") == told
+    assert fallen.any()  # otherwise this would not have seen the roads
     # one float32 rounding apart at each step; far from any goal's edge that changes no decision
     assert torch.allclose(torch.tensor(got).view(-1, 10, 2), expected.detach(), atol=1e-3)
 
