@@ -54,7 +54,7 @@ class World:
     step_size: float
     limit: int
     start: Point = (0.0, 0.0)
-    start_half_width: float = 0.0  # starts are uniform in a square around `start`
+    start_std: float = 0.0  # spread of the starts
     road: float | None = None
     names: list[str] | None = None
 
@@ -63,7 +63,7 @@ class World:
         """The library's multi-goal world."""
         from ..worlds import multigoal as w
 
-        return cls(w.GOALS.tolist(), w.REACH, w.STEP_SIZE, w.TIME_LIMIT, start_half_width=w.START_HALF_WIDTH,
+        return cls(w.GOALS.tolist(), w.REACH, w.STEP_SIZE, w.TIME_LIMIT, start_std=w.START_STD,
                    road=w.ROAD_HALF_WIDTH, names=names)
 
     def describe(self, episodes: int) -> dict:
@@ -78,9 +78,9 @@ class World:
 
     def draw(self, episodes: int, generator: torch.Generator) -> Tensor:
         """All that is random in the rollouts, (limit + 1, episodes, 2): the starts, then each step's noise."""
-        within = 2 * torch.rand(1, episodes, 2, generator=generator) - 1
-        noise = torch.randn(self.limit, episodes, 2, generator=generator)
-        return torch.cat([torch.tensor(self.start) + self.start_half_width * within, noise])
+        drawn = torch.randn(self.limit + 1, episodes, 2, generator=generator)
+        drawn[0] = torch.tensor(self.start) + self.start_std * drawn[0]
+        return drawn
 
     def rollouts(self, act: Callable[[Tensor, Tensor], Tensor], drawn: Tensor) -> Tensor:
         """Positions (T + 1, episodes, 2) under act(obs, noise), with the random numbers of `draw`."""

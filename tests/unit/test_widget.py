@@ -132,7 +132,7 @@ def test_the_noise_level_slider_stops_the_kernel_on_the_way():
     np.testing.assert_allclose(answer, expected.detach(), atol=1e-4)
 
 
-WORLD = World(goals=[(1.0, 0.0), (-1.0, 0.0)], reach=0.2, step_size=0.1, limit=25, start_half_width=0.1, road=0.4)
+WORLD = World(goals=[(1.0, 0.0), (-1.0, 0.0)], reach=0.2, step_size=0.1, limit=25, start_std=0.05, road=0.4)
 
 
 def test_browser_and_kernel_walk_the_same_ways(page):
@@ -156,6 +156,21 @@ def test_browser_and_kernel_walk_the_same_ways(page):
     assert fallen.any()  # otherwise this would not have seen the roads
     # one float32 rounding apart at each step; far from any goal's edge that changes no decision
     assert torch.allclose(torch.tensor(got).view(-1, 10, 2), expected.detach(), atol=1e-3)
+
+
+def test_the_figures_multigoal_world_is_the_librarys():
+    from gtp_mini.worlds.multigoal import MultiGoal
+
+    world, env = World.multigoal(), MultiGoal()
+    generator = torch.Generator().manual_seed(4)
+    actions = 1.5 * torch.rand(world.limit, 2, generator=generator) - 0.3  # some beyond 1, drifting off the road
+    path = world.rollouts(lambda obs, z: z, torch.cat([torch.tensor([[0.1, -0.2]]), actions])[:, None])
+    env.reset(seed=0)
+    env.position = path[0, 0].double().numpy()
+    for action, expected in zip(actions, path[1:, 0], strict=False):
+        obs, _, ended, _, info = env.step(action.numpy())
+        np.testing.assert_allclose(obs, expected, atol=1e-5)
+    assert ended and info["fallen"] and len(path) < world.limit
 
 
 def test_the_html_stands_alone_and_no_text_in_it_ends_its_script():
