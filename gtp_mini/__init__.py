@@ -7,10 +7,11 @@
 
 from . import datasets, exact, guidance, objectives, samplers, times
 from .agents import METHODS
+from .check import check
 from .fitting import fit
 from .flow_map import FlowMap, FlowMapConfig
 from .saving import load, save
 
 __version__ = "0.1.0"
-__all__ = ["METHODS", "FlowMap", "FlowMapConfig", "datasets", "exact", "fit", "guidance", "load", "objectives",
+__all__ = ["METHODS", "FlowMap", "FlowMapConfig", "check", "datasets", "exact", "fit", "guidance", "load", "objectives",
            "samplers", "save", "times"]
