@@ -103,9 +103,10 @@ def train(
     checkpoint_every: Annotated[int, typer.Option(help="Updates between two checkpoints.", min=1)] = 5_000,
     sampling_steps: Annotated[int, typer.Option(help="K, jumps per action, in evaluations.", min=1, max=64)] = 2,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    make_data: Annotated[bool, typer.Option("--make-data", help="Make the task's data first if they are missing.")] = False,
+    make_data: Annotated[bool, typer.Option("--make-data", help="Make the task's data first if they are missing.")
+                         ] = False,
     transitions: Annotated[int | None, typer.Option(help="With --make-data: how many.", min=1)] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder, if there is one.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder, if any.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -157,7 +158,7 @@ def evaluate(
     seed: Seed = 0,
     noise_scale: Annotated[float, typer.Option(help="Below 1: sample nearer to the most likely action.",
                                                min=0.0, max=1.0)] = 1.0,
-    best: Annotated[bool, typer.Option("--best", help="The best evaluated checkpoint instead of the last one.")] = False,
+    best: Annotated[bool, typer.Option("--best", help="The best evaluated checkpoint, not the last.")] = False,
     as_json: Json = False,
 ) -> None:
     """Runs a trained policy in the real environment and records how often it succeeds."""

@@ -40,7 +40,8 @@ class Run:
         """A folder that holds a run. FileNotFoundError if it does not."""
         run = cls(path)
         if not run.exists():
-            raise FileNotFoundError(f"{path} holds no run (no config.json); train one with: gtp-mini train ... --out {path}")
+            raise FileNotFoundError(f"{path} holds no run (no config.json); "
+                                    f"train one with: gtp-mini train ... --out {path}")
         return run
 
     @classmethod

@@ -2,7 +2,8 @@
 
     sampler(model, x, times, obs=None, return_path=False)
 
-x (B, A) is at noise level times[0]; times (K + 1,) descends, usually to 0. Returns (B, A), or (K + 1, B, A) with x first.
+x (B, A) is at noise level times[0]; times (K + 1,) descends, usually to 0. Returns (B, A), or (K + 1, B, A) with x
+first.
 `model` is anything with the methods used: a FlowMap, or an exact distribution of `gtp_mini.exact`.
 """
 

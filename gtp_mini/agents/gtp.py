@@ -1,6 +1,6 @@
 """Generative trajectory policies (Feng et al. 2025, Algorithm 1): a flow map as the policy, advantages as weights.
 
-Each step: critic update (Eq. 16) -> weights from the just-updated critic (Eq. 14) -> actor update (Eq. 19) -> EMA of both.
+Each step: critic update (Eq. 16), weights from the just-updated critic (Eq. 14), actor update (Eq. 19), EMA of both.
 With eta = 0 all weights are 1, no critic is needed, and the agent is GTP-BC.
 """
 

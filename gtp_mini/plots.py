@@ -1,0 +1,87 @@
+"""Pictures that need no interaction: mazes, ways through them, learning curves. Matplotlib; axes in, axes out."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from .datasets.tasks import Task
+    from .evaluation import Episode
+    from .records import Run
+
+# Okabe and Ito's colours: told apart by colour-blind readers, and on light and dark paper
+BLUE, ORANGE, GREEN, RED, GREY = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#999999"
+
+
+def maze(ax: "Axes", task: "Task") -> "Axes":
+    """Draws the walls of an AntMaze task (metres, seen from above), its start and its goal."""
+    import gymnasium as gym
+    from matplotlib.patches import Circle
+
+    from .collect.planner import MazePlanner
+    from .worlds.antmaze import raw_antmaze_env
+
+    raw_antmaze_env(task.maze.env_id).close()  # registers the mazes, or says what is missing
+    plan = MazePlanner(gym.spec(task.maze.env_id).kwargs["maze_map"])
+    for cell in np.ndindex(plan.shape):
+        if cell not in plan.free_cells:
+            ax.add_patch(_square(*plan.cell_to_xy(cell), plan.cell_size))
+    for cell, color, name in ((task.maze.eval_start, BLUE, "start"), (task.maze.eval_goal, RED, "goal")):
+        x, y = plan.cell_to_xy(cell)
+        ax.add_patch(Circle((x, y), 0.9, color=color, alpha=0.35, zorder=1))
+        ax.annotate(name, (x, y - 1.5), ha="center", color=color, fontsize=9)
+    ax.set_aspect("equal")
+    ax.autoscale_view()
+    ax.set_xlabel("x (m)")
+    ax.set_ylabel("y (m)")
+    return ax
+
+
+def ways(ax: "Axes", paths: Iterable[np.ndarray], successes: Sequence[bool] | None = None) -> "Axes":
+    """Draws paths, each (T, >= 2) with x and y first: green if it succeeded, red if not, grey if that is not said."""
+    for i, path in enumerate(paths):
+        color = GREY if successes is None else GREEN if successes[i] else RED
+        ax.plot(path[:, 0], path[:, 1], color=color, lw=0.8, alpha=0.6, zorder=2)
+    return ax
+
+
+def episodes(ax: "Axes", shown: Sequence["Episode"]) -> "Axes":
+    """Draws an evaluation's episodes, recorded with `paths=True`."""
+    return ways(ax, [e.path for e in shown], [e.success for e in shown])
+
+
+def curves(run: "Run", names: dict[str, str], **style):
+    """Learning curves of a run side by side: metric -> title. Returns the figure."""
+    import matplotlib.pyplot as plt
+
+    metrics = run.metrics()
+    figure, axes = plt.subplots(1, len(names), figsize=(3.2 * len(names), 2.6), layout="constrained")
+    for ax, (name, title) in zip(np.atleast_1d(axes), names.items(), strict=True):
+        ax.plot(metrics["step"], metrics[name], **({"color": BLUE, "lw": 1.2} | style))
+        ax.set_title(title, fontsize=10)
+        ax.set_xlabel("updates")
+        ax.grid(alpha=0.3)
+    return figure
+
+
+def success_curve(ax: "Axes", run: "Run") -> "Axes":
+    """Success during training with its 95 % interval, one point an evaluation."""
+    during = [e for e in run.evaluations() if e["during_training"]]
+    rate = np.array([e["success_rate"] for e in during])
+    low, high = np.array([e["success_ci95"] for e in during]).T
+    ax.errorbar([e["checkpoint_step"] for e in during], rate, yerr=[rate - low, high - rate], color=BLUE, marker="o",
+                capsize=3)
+    ax.set_ylim(0, 1.03)
+    ax.set_xlabel("updates")
+    ax.set_ylabel("success")
+    ax.grid(alpha=0.3)
+    return ax
+
+
+def _square(x: float, y: float, size: float):
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((x - size / 2, y - size / 2), size, size, color=GREY, alpha=0.5, lw=0, zorder=0)
