@@ -131,8 +131,9 @@ class _Log:
 
         self.run, self.every, self.total_steps, self.start = run, config.log_every, config.steps, start
         self.writer = SummaryWriter(str(run.path / "tensorboard"), purge_step=start + 1)
-        self.bar = Progress(TextColumn("training"), BarColumn(), MofNCompleteColumn(),
-                            TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), console=Console(stderr=True), disable=not progress)
+        columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+                   TimeRemainingColumn())
+        self.bar = Progress(*columns, console=Console(stderr=True), disable=not progress)
         self.bar_task = self.bar.add_task("", total=config.steps, completed=start, rate="")
         self.sums: dict[str, Tensor] = {}
         self.clock = time.perf_counter()
