@@ -2,8 +2,14 @@
 
 `make notebooks` calls it before a commit that changes a chapter. Pictures and interactive figures are left out: they
 are large and differ from machine to machine. What nbval compares are the printed numbers of cells tagged
-`nbval-check-output`.
+`nbval-check-output`. What each chapter cost to run goes into data/chapters.json, which the chapters show at their head.
 """
+
+import json
+import multiprocessing
+import os
+import resource
+import time
 
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -13,9 +19,12 @@ import nbformat
 import yaml
 from nbclient import NotebookClient
 
+from gtp_mini.records import versions
+
 ROOT = Path(__file__).parents[1]
 BOOK, NOTEBOOKS = ROOT / "book", ROOT / "tests" / "notebooks"
 KEPT = ("text/plain",)
+COSTS = ROOT / "data" / "chapters.json"
 COMPARED = "nbval-check-output"
 
 
@@ -36,18 +45,20 @@ def read(chapter: Path) -> nbformat.NotebookNode:
     return notebook
 
 
-def run(chapter: Path) -> Path:
-    """Runs one chapter and writes its notebook."""
-    notebook = read(chapter)
+def run(chapter: Path) -> tuple[str, dict]:
+    """Runs one chapter and writes its notebook; returns its name and what it cost."""
+    notebook, start = read(chapter), time.perf_counter()
     NotebookClient(notebook, timeout=1800, store_widget_state=False, record_timing=False,
                    resources={"metadata": {"path": str(BOOK)}}).execute()
+    cost = {"minutes": (time.perf_counter() - start) / 60,
+            "peak_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000,
+            "cores": os.cpu_count(), "processor": versions()["processor"]}
     notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"]}
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [small for output in cell.outputs if (small := keep(output, cell))]
-    target = NOTEBOOKS / f"{chapter.stem}.ipynb"
-    nbformat.write(notebook, target)
-    return target
+    nbformat.write(notebook, NOTEBOOKS / f"{chapter.stem}.ipynb")
+    return chapter.stem, cost
 
 
 def keep(output: nbformat.NotebookNode, cell: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
@@ -62,6 +73,10 @@ def keep(output: nbformat.NotebookNode, cell: nbformat.NotebookNode) -> nbformat
 
 if __name__ == "__main__":
     NOTEBOOKS.mkdir(exist_ok=True)
-    with ProcessPoolExecutor(max_workers=2) as pool:
-        for written in pool.map(run, chapters()):
-            print(f"wrote {written.relative_to(ROOT)}", flush=True)
+    costs = json.loads(COSTS.read_text()) if COSTS.exists() else {}
+    # a fresh process a chapter: its children's memory is then that chapter's
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
+        for name, cost in pool.map(run, chapters()):
+            costs[name] = cost
+            print(f"wrote {name}.ipynb: {cost['minutes']:.1f} minutes, {cost['peak_mb']:.0f} MB", flush=True)
+    COSTS.write_text(json.dumps(costs, indent=2) + "\n")
