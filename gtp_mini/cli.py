@@ -89,7 +89,8 @@ def train(
     task: Annotated[str, typer.Argument(help="A task's name, or the id of a Minari dataset.")],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     method: Annotated[str, typer.Option(help="gtp, gtp-bc (its clone) or gaussian-bc.")] = "gtp",
-    steps: Annotated[int, typer.Option(help="Gradient updates.", min=1, max=10**9)] = 100_000,
+    steps: Annotated[int | None, typer.Option(help="Gradient updates; the task has a default.", min=1,
+                                              max=10**9)] = None,
     seed: Seed = 0,
     eta: Annotated[float | None, typer.Option(help="Advantage temperature: 0 clones, more trusts the critic more.",
                                               min=0, max=100)] = None,
@@ -124,6 +125,7 @@ def train(
     settings = dict(_parse_setting(text) for text in setting or [])
     if eta is not None:
         settings["eta"] = eta
+    steps = steps or (TASKS[task].default_steps if task in TASKS else 100_000)
     try:
         method_config(method, **settings)
         config = TrainConfig(task, method, steps, seed, batch_size, settings, log_every, checkpoint_every, eval_every,

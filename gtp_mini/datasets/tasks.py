@@ -39,6 +39,7 @@ class Task:
     action_dim: int
     time_limit: int  # steps
     default_transitions: int
+    default_steps: int  # gradient updates after which more did not help us, or that a laptop does in a night
     maker: Callable[..., str] = field(repr=False)  # (task, transitions, seed, progress, overwrite) -> dataset_id
     env_maker: Callable[..., object] = field(repr=False)  # (task, **kwargs) -> gymnasium.Env
     gamma: float = 0.99
@@ -122,6 +123,7 @@ def _antmaze(
         action_dim=8,
         time_limit=700 if small else 1000,
         default_transitions=200_000 if small else 1_000_000,
+        default_steps=50_000 if small else 500_000,
         maker=_make_antmaze,
         env_maker=_antmaze_env,
         reward_shift=-1.0,
@@ -164,6 +166,7 @@ TASKS: dict[str, Task] = {
             action_dim=2,
             time_limit=20,
             default_transitions=20_000,
+            default_steps=30_000,
             maker=_make_multigoal,
             env_maker=_multigoal_env,
             reward_shift=-1.0,

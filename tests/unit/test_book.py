@@ -1,0 +1,71 @@
+"""What chapters show: tables, costs, mazes, curves."""
+
+import json
+
+import matplotlib
+import numpy as np
+import pytest
+
+from gtp_mini import book, plots
+from gtp_mini.collect.planner import MazePlanner
+from gtp_mini.datasets.tasks import TASKS
+from gtp_mini.records import Run
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture
+def ax():
+    import matplotlib.pyplot as plt
+
+    figure, ax = plt.subplots()
+    yield ax
+    plt.close(figure)
+
+
+def test_a_table_has_a_line_a_row_and_three_digits():
+    lines = book.table([{"K": 1, "W1": 0.12345}, {"K": 2, "W1": 1.0}]).data.splitlines()
+    assert lines == ["| K | W1 |", "| --- | --- |", "| 1 | 0.123 |", "| 2 | 1.000 |"]
+
+
+def test_the_cost_of_every_chapter_with_code_is_on_record():
+    record = json.loads(book.COSTS.read_text())
+    for chapter in ("noise_to_data", "many_good_answers", "training_the_ant"):
+        assert record[chapter]["minutes"] > 0
+        assert f"{record[chapter]['minutes']:.1f} minutes" in book.cost(chapter).data
+
+
+def test_what_is_not_shipped_is_named():
+    assert book.shipped("gait.json").is_file()
+    with pytest.raises(FileNotFoundError, match="nothing-of-the-kind is not there"):
+        book.shipped("nothing-of-the-kind")
+
+
+def test_the_maze_has_a_square_a_wall_and_marks_the_ends(ax):
+    task = TASKS["antmaze-umaze"]
+    plots.maze(ax, task)
+    squares = [p for p in ax.patches if hasattr(p, "get_xy")]
+    assert len(squares) == 5 * 5 - 7  # the U has seven free cells
+    ends = {tuple(np.round(p.center, 6)) for p in ax.patches if hasattr(p, "center")}
+    import gymnasium as gym
+
+    plan = MazePlanner(gym.spec(task.maze.env_id).kwargs["maze_map"])
+    assert ends == {tuple(plan.cell_to_xy(task.maze.eval_start)), tuple(plan.cell_to_xy(task.maze.eval_goal))}
+
+
+def test_ways_are_coloured_by_success(ax):
+    plots.ways(ax, [np.zeros((3, 5)), np.ones((2, 5))], [True, False])
+    assert [line.get_color() for line in ax.lines] == [plots.GREEN, plots.RED]
+    assert ax.lines[0].get_xydata().shape == (3, 2)
+
+
+def test_curves_and_success_are_drawn_from_the_run(tmp_path, ax):
+    run = Run.start(tmp_path / "run", {"steps": 2})
+    for step in (1, 2):
+        run.append_metrics({"step": step, "loss": 1.0 / step})
+    run.add_evaluation({"checkpoint_step": 2, "during_training": True, "success_rate": 0.5, "success_ci95": [0.3, 0.7]})
+    run.add_evaluation({"checkpoint_step": 2, "during_training": False, "success_rate": 0.9, "success_ci95": [0.8, 1]})
+    drawn = plots.curves(run, {"loss": "loss"}).axes[0].lines[0].get_xydata()
+    assert drawn.tolist() == [[1, 1.0], [2, 0.5]]
+    plots.success_curve(ax, run)
+    assert ax.lines[0].get_xydata().tolist() == [[2, 0.5]]  # the evaluation after training is no point of the curve
