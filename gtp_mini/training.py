@@ -90,9 +90,11 @@ def train(config: TrainConfig, out: str, resume: bool = False, overwrite: bool =
 
 
 def agent_config(config: TrainConfig, task: Task | None):
-    """The method's configuration for this run: its defaults, the task's discount, then the run's settings."""
-    defaults = {"gamma": task.gamma} if task and hasattr(method_config(config.method), "gamma") else {}
-    return method_config(config.method, **(defaults | config.settings))
+    """The method's configuration for this run: its defaults, the task's discount and temperature, the run's settings."""
+    method = method_config(config.method)
+    if task is None or not getattr(method, "eta", 0):  # a clone stays a clone
+        return method_config(config.method, **config.settings)
+    return method_config(config.method, **({"gamma": task.gamma, "eta": task.eta} | config.settings))
 
 
 def pick_device(name: str) -> torch.device:

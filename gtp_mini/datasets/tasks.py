@@ -43,6 +43,7 @@ class Task:
     maker: Callable[..., str] = field(repr=False)  # (task, transitions, seed, progress, overwrite) -> dataset_id
     env_maker: Callable[..., object] = field(repr=False)  # (task, **kwargs) -> gymnasium.Env
     gamma: float = 0.99
+    eta: float = 1.0  # advantage temperature of the methods that have one
     reward_shift: float = 0.0
     maze: Maze | None = None
 
@@ -126,6 +127,9 @@ def _antmaze(
         default_steps=50_000 if small else 500_000,
         maker=_make_antmaze,
         env_maker=_antmaze_env,
+        # Where all demonstrators walk the same way, actions differ by little but their noise, and a critic that is still
+        # learning has more to say than it knows: a cooler temperature falls over less often there.
+        eta=0.25 if pairs == (far,) else 1.0,
         reward_shift=-1.0,
         maze=Maze(
             env_id=f"AntMaze_{maze}-v4",
