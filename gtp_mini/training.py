@@ -90,7 +90,7 @@ def train(config: TrainConfig, out: str, resume: bool = False, overwrite: bool =
 
 
 def agent_config(config: TrainConfig, task: Task | None):
-    """The method's configuration for this run: its defaults, the task's discount and temperature, the run's settings."""
+    """The method's configuration for this run: its defaults, then the task's, then the run's settings."""
     method = method_config(config.method)
     if task is None or not getattr(method, "eta", 0):  # a clone stays a clone
         return method_config(config.method, **config.settings)

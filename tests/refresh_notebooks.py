@@ -10,7 +10,6 @@ import multiprocessing
 import os
 import resource
 import time
-
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 

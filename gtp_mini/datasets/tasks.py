@@ -127,8 +127,8 @@ def _antmaze(
         default_steps=50_000 if small else 500_000,
         maker=_make_antmaze,
         env_maker=_antmaze_env,
-        # Where all demonstrators walk the same way, actions differ by little but their noise, and a critic that is still
-        # learning has more to say than it knows: a cooler temperature falls over less often there.
+        # Where all demonstrators walk the same way, actions differ by little but their noise, and a critic that is
+        # still learning has more to say than it knows: our choice is a cooler temperature there.
         eta=0.25 if pairs == (far,) else 1.0,
         reward_shift=-1.0,
         maze=Maze(
