@@ -5,6 +5,7 @@ of a `FlowMap` (call, denoise, velocity, sample), so samplers, plots and tests t
 Shapes: x (B, A), times (B,) or a number. Derivations: chapter 1 of the book.
 """
 
+import math
 from abc import ABC, abstractmethod
 
 import torch
@@ -37,13 +38,14 @@ class Exact(ABC):
     def flow_map(self, x: Tensor, t: Tensor | float, s: Tensor | float) -> Tensor:
         """Phi(x, t, s), (B, A), by integrating the ODE (torchdiffeq, adaptive, to about 1e-6).
 
-        Integrated in ln t, where the field of a distribution on any scale is smooth. For s = 0 the last stretch,
-        below a noise level of 1e-4, is the denoiser's.
+        Integrated in ln t, where the field of a distribution on any scale is smooth. The last stretch, below a noise
+        level of 1e-4, is one jump with the denoiser.
         """
         from torchdiffeq import odeint
 
         t, s, dtype = _column(t, x).double(), _column(s, x).double(), x.dtype
-        stop = s.clamp(min=torch.finfo(torch.float32).tiny).maximum(torch.minimum(t, torch.full_like(t, 1e-4)))
+        t = t.clamp(min=torch.finfo(torch.float32).tiny)  # has a logarithm
+        stop = s.maximum(t.clamp(max=1e-4))
         log_t, log_s = t.log(), stop.log()
 
         def field(r: Tensor, y: Tensor) -> Tensor:  # r runs from 0 to 1 for every row, whatever its own times
@@ -51,7 +53,7 @@ class Exact(ABC):
             return (log_s - log_t) * (y - self.denoise(y, level[:, 0]))  # dy / d ln t = t f
 
         y = odeint(field, x.double(), torch.tensor([0.0, 1.0], dtype=torch.float64), rtol=1e-8, atol=1e-9)[-1]
-        return torch.where(s < stop, self.denoise(y, stop[:, 0]), y).to(dtype)
+        return (s / stop * y + (1 - s / stop) * self.denoise(y, stop[:, 0])).to(dtype)
 
     def phi(self, x: Tensor, t: Tensor | float, s: Tensor | float, obs: None = None) -> Tensor:
         """Endpoint estimate (t Phi - s x) / (t - s), for s < t (GTP Eq. 4 solved for phi), (B, A)."""
@@ -109,7 +111,10 @@ class GaussianMixture(Exact):
         if self.means.ndim != 2:
             raise ValueError(f"means must be (M, A), got shape {tuple(self.means.shape)}")
         m, self.dim = self.means.shape
-        self.stds = torch.as_tensor(stds).double().expand(m).clone()
+        stds = torch.as_tensor(stds).double()
+        if stds.shape not in ((), (m,)):
+            raise ValueError(f"stds must be a number or {m} of them, got shape {tuple(stds.shape)}")
+        self.stds = stds.expand(m).clone()
         self.weights = torch.full((m,), 1 / m).double() if weights is None else torch.as_tensor(weights).double()
         if self.weights.shape != (m,) or (self.weights < 0).any() or not self.weights.sum() > 0:
             raise ValueError(f"weights must be {m} numbers >= 0 with a positive sum, got {self.weights.tolist()}")
@@ -131,21 +136,23 @@ class GaussianMixture(Exact):
     def flow_map(self, x, t, s):
         if self.dim > 1:
             return super().flow_map(x, t, s)
-        target, s = self.cdf(x[:, 0], t), _column(s, x)[:, 0].double()
-        reach = 12 * (self.stds.max() + s.max() + 1e-12)  # at 12 standard deviations a float64 tail is 0
+        lower, upper, s = self.cdf(x[:, 0], t), self.cdf(x[:, 0], t, upper=True), _column(s, x)[:, 0].double()
+        reach = 40 * (self.stds.max() + s.max() + 1e-12)  # at 40 standard deviations a float64 tail is 0
         low = (self.means.min() - reach).expand(len(x)).clone()
         high = (self.means.max() + reach).expand(len(x)).clone()
         for _ in range(200):  # halves until float64 has no number between
             middle = (low + high) / 2
-            below = self.cdf(middle, s) < target
+            # each half by its own tail, where float64 is fine: near 1 it cannot tell 7 standard deviations from 8
+            below = torch.where(lower < 0.5, self.cdf(middle, s) < lower, self.cdf(middle, s, upper=True) > upper)
             low, high = torch.where(below, middle, low), torch.where(below, high, middle)
         return ((low + high) / 2)[:, None].to(x.dtype)
 
-    def cdf(self, x: Tensor, t: Tensor | float) -> Tensor:
-        """Distribution function of x_t in one dimension: (B,) -> (B,), float64."""
+    def cdf(self, x: Tensor, t: Tensor | float, upper: bool = False) -> Tensor:
+        """Distribution function of x_t in one dimension, or with `upper` 1 minus it: (B,) -> (B,), float64."""
         total = (self.stds**2 + _column(t, x).double() ** 2).sqrt()  # (B, M)
         z = (x.double()[:, None] - self.means[:, 0]) / total.clamp(min=1e-300)
-        return (self.weights * torch.special.ndtr(z)).sum(-1)
+        # erfc keeps the digits of a small tail; torch's ndtr, which is 1 + erf, does not
+        return (self.weights * torch.special.erfc((z if upper else -z) / math.sqrt(2)) / 2).sum(-1)
 
     def sample(self, n, generator=None):
         which = torch.multinomial(self.weights, n, replacement=True, generator=generator)
