@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from .networks import ensemble_mlp
+from .networks import ensemble_mlp, set_scale
 
 
 class DoubleQ(nn.Module):
@@ -27,8 +27,7 @@ class DoubleQ(nn.Module):
 
     def set_observation_scale(self, obs: Tensor) -> None:
         """Takes mean and standard deviation of (M, O) observations as the normalisation of the state."""
-        self.obs_mean.copy_(obs.mean(0))
-        self.obs_std.copy_(obs.std(0).clamp(min=1e-3))
+        set_scale(self.obs_mean, self.obs_std, obs)
 
 
 def td_target(reward: Tensor, terminal: Tensor, next_value: Tensor, gamma: float) -> Tensor:

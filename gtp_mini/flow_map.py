@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from . import samplers
-from .networks import TimeFeatures, mlp
+from .networks import TimeFeatures, check_activation, mlp, set_scale
 from .times import RHO, SIGMA_MAX, SIGMA_MIN, sampling_times
 
 
@@ -42,6 +42,7 @@ class FlowMapConfig:
         for name in ("action_dim", "width", "depth", "time_dim", "sigma_data", "sigma_min", "rho"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
+        check_activation(self.activation)
         if self.obs_dim < 0:
             raise ValueError(f"obs_dim must be 0 or more, got {self.obs_dim!r}")
         if not self.sigma_max > self.sigma_min:
@@ -70,8 +71,8 @@ class FlowMap(nn.Module):
         sd = self.config.sigma_data
         total = (t**2 + sd**2).sqrt()[:, None]  # standard deviation of x_t
         parts = [x / total, self.time_features(t), self.time_features(s)]
-        if self.config.obs_dim:
-            parts.append((self._check_obs(obs, x) - self.obs_mean) / self.obs_std)
+        if check_obs(obs, len(x), self.config.obs_dim):
+            parts.append((obs - self.obs_mean) / self.obs_std)
         return (sd / total) ** 2 * x + (t[:, None] * sd / total) * self.network(torch.cat(parts, dim=-1))
 
     def forward(self, x: Tensor, t: Tensor | float, s: Tensor | float, obs: Tensor | None = None) -> Tensor:
@@ -109,23 +110,27 @@ class FlowMap(nn.Module):
 
     def set_observation_scale(self, obs: Tensor) -> None:
         """Takes mean and standard deviation of (M, O) observations as the normalisation of the condition."""
-        self.obs_mean.copy_(obs.mean(0))
-        self.obs_std.copy_(obs.std(0).clamp(min=1e-3))  # a constant feature carries nothing: leave its scale alone
+        set_scale(self.obs_mean, self.obs_std, obs)
 
     def describe(self) -> dict:
         """The configuration as plain data, for saving."""
         return asdict(self.config)
 
-    def _check_obs(self, obs: Tensor | None, x: Tensor) -> Tensor:
-        if obs is None or obs.shape != (len(x), self.config.obs_dim):
-            got = "none" if obs is None else str(tuple(obs.shape))
-            raise ValueError(f"this model needs obs of shape ({len(x)}, {self.config.obs_dim}), got {got}")
-        return obs
+
+def check_obs(obs: Tensor | None, n: int, obs_dim: int) -> bool:
+    """Whether there is an observation to use, (n, obs_dim). ValueError if it is missing, has another shape or is one
+    too many."""
+    if obs_dim == 0 and obs is not None:
+        raise ValueError(f"this model is unconditional, leave obs out; got obs of shape {tuple(obs.shape)}")
+    if obs_dim and (obs is None or obs.shape != (n, obs_dim)):
+        got = "none" if obs is None else str(tuple(obs.shape))
+        raise ValueError(f"this model needs obs of shape ({n}, {obs_dim}), got {got}")
+    return obs_dim > 0
 
 
 def jump(x: Tensor, phi: Tensor, t: Tensor, s: Tensor) -> Tensor:
-    """Phi = (s / t) x + (1 - s / t) phi (GTP Eq. 4); x, phi (B, A), t, s (B,)."""
-    ratio = (s / t)[:, None]
+    """Phi = (s / t) x + (1 - s / t) phi (GTP Eq. 4); x, phi (B, A), t, s (B,). At t = s = 0 it is x."""
+    ratio = torch.where(t > 0, s / t, 1.0)[:, None]
     return ratio * x + (1 - ratio) * phi
 
 

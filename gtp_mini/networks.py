@@ -9,10 +9,15 @@ ACTIVATIONS = {"silu": nn.SiLU, "mish": nn.Mish, "relu": nn.ReLU}
 LOG_TIME_SCALE = 0.25  # c_noise = ln(t) / 4 (Karras et al. 2022, Table 1)
 
 
+def check_activation(name: str) -> None:
+    """ValueError for an activation that there is not."""
+    if name not in ACTIVATIONS:
+        raise ValueError(f"unknown activation {name!r}; known: {', '.join(ACTIVATIONS)}")
+
+
 def mlp(sizes: list[int], activation: str = "silu") -> nn.Sequential:
     """Linear layers of the given sizes with an activation between them (none after the last)."""
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"unknown activation {activation!r}; known: {', '.join(ACTIVATIONS)}")
+    check_activation(activation)
     layers: list[nn.Module] = []
     for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
         layers += [nn.Linear(n_in, n_out), ACTIVATIONS[activation]()]
@@ -59,6 +64,14 @@ def ensemble_mlp(members: int, sizes: list[int], activation: str = "silu", layer
             layers.append(nn.LayerNorm(n_out, elementwise_affine=False))  # shared layers must not tie the members
         layers.append(ACTIVATIONS[activation]())
     return nn.Sequential(*layers[: -2 if layer_norm else -1])
+
+
+@torch.no_grad()
+def set_scale(mean: Tensor, std: Tensor, data: Tensor) -> None:
+    """Fills the buffers mean and std (O,) from data (M, O). What does not vary keeps its scale: std 1."""
+    mean.copy_(data.mean(0))
+    spread = data.std(0) if len(data) > 1 else torch.zeros_like(std)
+    std.copy_(torch.where(spread > 1e-6 * mean.abs().clamp(min=1), spread, 1.0))  # below it is rounding in float32
 
 
 @torch.no_grad()

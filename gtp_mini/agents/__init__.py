@@ -1,5 +1,6 @@
 """The methods by name. One algorithm a file; each reads like its paper's box."""
 
+import math
 from dataclasses import dataclass, fields, replace
 
 from .base import Agent
@@ -24,7 +25,8 @@ METHODS: dict[str, Method] = {
 
 
 def method_config(name: str, **overrides) -> object:
-    """The configuration of a method with some fields replaced. ValueError for an unknown name or field."""
+    """The configuration of a method with some fields replaced. ValueError for an unknown name or field, or a value
+    that the field cannot have."""
     if name not in METHODS:
         raise ValueError(f"unknown method {name!r}; known: {', '.join(METHODS)}")
     config = METHODS[name].config
@@ -32,7 +34,17 @@ def method_config(name: str, **overrides) -> object:
     for key in overrides:
         if key not in known:
             raise ValueError(f"method {name!r} has no setting {key!r}; it has: {', '.join(known)}")
+        if not _fits(overrides[key], getattr(config, key)):
+            kind = {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}
+            raise ValueError(f"{key} must be {kind[type(getattr(config, key))]}, got {overrides[key]!r}")
     return replace(config, **overrides)
+
+
+def _fits(value: object, default: object) -> bool:
+    """Whether a value is of the kind of a field's default; a whole number is a number, a boolean is none."""
+    if isinstance(default, float):
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return type(value) is type(default)
 
 
 def make_agent(name: str, obs_dim: int, action_dim: int, total_steps: int, config: object | None = None) -> Agent:

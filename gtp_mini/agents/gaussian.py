@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 
-from ..networks import ema_update, mlp
+from ..flow_map import check_obs
+from ..networks import check_activation, ema_update, mlp, set_scale
 from .base import Agent, Batch, Metrics, adam, gradient_step
 
 LOG_STD_MIN, LOG_STD_MAX = -5.0, 2.0  # the usual bounds of Gaussian policies (SAC)
@@ -20,6 +21,14 @@ class GaussianConfig:
     width: int = 256
     depth: int = 3
     activation: str = "silu"
+
+    def __post_init__(self):
+        for name in ("lr", "clip", "width", "depth"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
+        if not 0 <= self.ema <= 1:
+            raise ValueError(f"ema must be between 0 and 1, got {self.ema!r}")
+        check_activation(self.activation)
 
 
 @dataclass(frozen=True)
@@ -58,21 +67,23 @@ class GaussianPolicy(nn.Module):
     def sample(self, n: int | None = None, obs: Tensor | None = None, steps: int = 1,
                generator: torch.Generator | None = None, noise_scale: float = 1.0) -> Tensor:
         """n samples, (n, A). `steps` is taken for the common signature: a Gaussian needs one."""
-        n = len(obs) if n is None else n
+        if n is None:
+            if obs is None:
+                raise ValueError("sample needs n, or obs with one row per sample")
+            n = len(obs)
         mean, std = self(self._or_constant(obs, n))
         return mean + noise_scale * std * torch.randn(mean.shape, generator=generator, device=mean.device)
 
     def set_observation_scale(self, obs: Tensor) -> None:
         """Takes mean and standard deviation of (M, O) observations as the normalisation of the input."""
-        self.obs_mean.copy_(obs.mean(0))
-        self.obs_std.copy_(obs.std(0).clamp(min=1e-3))
+        set_scale(self.obs_mean, self.obs_std, obs)
 
     def describe(self) -> dict:
         """The configuration as plain data, for saving."""
         return asdict(self.config)
 
     def _or_constant(self, obs: Tensor | None, n: int) -> Tensor:
-        return torch.zeros(n, 1, device=self.obs_mean.device) if obs is None else obs
+        return obs if check_obs(obs, n, self.config.obs_dim) else torch.zeros(n, 1, device=self.obs_mean.device)
 
 
 class GaussianBC(Agent):

@@ -15,7 +15,7 @@ from ..flow_map import FlowMap, FlowMapConfig
 from ..guidance import WEIGHT_CAP, advantage_weights, effective_sample_size
 from ..networks import ema_update
 from ..objectives import gtp_loss
-from ..times import RHO, SIGMA_MAX, SIGMA_MIN, curriculum_intervals
+from ..times import RHO, SIGMA_MAX, SIGMA_MIN, curriculum_intervals, sampling_times
 from .base import Agent, Batch, Metrics, adam, gradient_step
 
 
@@ -53,12 +53,27 @@ class GTPConfig:
             raise ValueError(f"eta must be between 0 (behaviour cloning) and 100, got {self.eta!r}")
         if not 0 <= self.gamma < 1:
             raise ValueError(f"gamma must be in [0, 1), got {self.gamma!r}")
-        for name in ("lr", "critic_lr", "clip", "value_samples", "target_steps", "first_intervals"):
+        for name in ("lr", "critic_lr", "clip", "value_samples", "first_intervals"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
+        for name in ("flow_weight", "consistency_weight"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)!r}")
+        for name in ("ema", "critic_ema", "zero_mass"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)!r}")
+        if not self.weight_cap >= 1:
+            raise ValueError(f"weight_cap must be at least 1, an ordinary weight, got {self.weight_cap!r}")
         if self.last_intervals < self.first_intervals:
             raise ValueError(f"last_intervals must be at least first_intervals ({self.first_intervals}), "
                              f"got {self.last_intervals!r}")
+        sampling_times(self.target_steps)  # raises if it is absurd
+        self.flow_map(action_dim=1)  # likewise
+
+    def flow_map(self, action_dim: int, obs_dim: int = 0) -> FlowMapConfig:
+        """The shape of the actor."""
+        return FlowMapConfig(action_dim, obs_dim, self.width, self.depth, self.activation, sigma_data=self.sigma_data,
+                             sigma_min=self.sigma_min, sigma_max=self.sigma_max, rho=self.rho)
 
 
 class GTP(Agent):
@@ -71,8 +86,7 @@ class GTP(Agent):
         self.needs_values = c.eta > 0
         if self.needs_values and obs_dim == 0:
             raise ValueError("eta > 0 needs observations: a critic judges an action in a state")
-        self.actor = FlowMap(FlowMapConfig(action_dim, obs_dim, c.width, c.depth, c.activation, sigma_data=c.sigma_data,
-                                           sigma_min=c.sigma_min, sigma_max=c.sigma_max, rho=c.rho))
+        self.actor = FlowMap(c.flow_map(action_dim, obs_dim))
         self.policy = deepcopy(self.actor).requires_grad_(False)  # the EMA actor: target, and what is evaluated
         self.optimizers = {"actor": adam(self.actor, c.lr)}
         if self.needs_values:
@@ -93,17 +107,18 @@ class GTP(Agent):
 
     def update(self, batch: Batch, step: int, generator: torch.Generator) -> Metrics:
         """One step of Algorithm 1. A batch may bring fixed weights, `weight` (B,), when eta = 0."""
-        intervals = torch.tensor(float(curriculum_intervals(step, self.total_steps, self.config.first_intervals,
-                                                            self.config.last_intervals)))
+        c = self.config
+        intervals = torch.full((), curriculum_intervals(step, self.total_steps, c.first_intervals, c.last_intervals),
+                               dtype=torch.float32, device=batch["action"].device)  # filled there: nothing waits
         weights, metrics = batch.get("weight"), {"intervals": intervals}
         if self.needs_values:
             weights, critic_metrics = self._update_critic(batch, generator)
             metrics |= critic_metrics
-        metrics |= self._update_actor(batch, weights, intervals.to(batch["action"].device), generator)
+        metrics |= self._update_actor(batch, weights, intervals, generator)
         # a young average follows quickly, so that the random start is forgotten
-        ema_update(self.policy, self.actor, min(self.config.ema, (1 + step) / (10 + step)))
+        ema_update(self.policy, self.actor, min(c.ema, (1 + step) / (10 + step)))
         if self.needs_values:
-            ema_update(self.target_critic, self.critic, self.config.critic_ema)
+            ema_update(self.target_critic, self.critic, c.critic_ema)
         return metrics
 
     def _update_actor(self, batch: Batch, weights: Tensor | None, intervals: Tensor,
