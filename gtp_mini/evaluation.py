@@ -66,11 +66,12 @@ def evaluate(policy, task: Task, episodes: int = 100, sampling_steps: int = 2, s
     """Runs `policy` in the task's environment. Episode i starts from environment seed (seed, i) whatever the policy,
     so that methods meet the same starts.
 
-    `policy` is anything with `sample(obs=, steps=, generator=, noise_scale=)`; actions are clamped to [-1, 1].
+    `policy` is anything with `sample(obs=, steps=, generator=, noise_scale=)`, on the device of its parameters if it
+    has any; actions are clamped to [-1, 1].
     """
     if episodes < 1:
         raise ValueError(f"episodes must be at least 1, got {episodes!r}")
-    device = next(policy.parameters()).device
+    device = next((p.device for p in getattr(policy, "parameters", list)()), torch.device("cpu"))
     generator = torch.Generator(device).manual_seed(seed)
     starts = np.random.SeedSequence(seed).generate_state(episodes)
     slots = [_Slot(task.make_env(), starts[i::MAX_SLOTS], paths) for i in range(min(episodes, MAX_SLOTS))]

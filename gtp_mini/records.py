@@ -12,7 +12,6 @@ Every file is written whole or not at all, except metrics.csv, which grows by li
 
 import csv
 import importlib.metadata
-import io
 import json
 import platform
 import shutil
@@ -42,6 +41,9 @@ class Run:
         if not run.exists():
             raise FileNotFoundError(f"{path} holds no run (no config.json); "
                                     f"train one with: gtp-mini train ... --out {path}")
+        missing = [key for key in ("task", "method", "steps", "checkpoint_every") if key not in run.config]
+        if missing:
+            raise ValueError(f"{path} is no run of gtp_mini: its config.json lacks {', '.join(missing)}")
         return run
 
     @classmethod
@@ -57,7 +59,7 @@ class Run:
                 return run
             if not overwrite:
                 raise FileExistsError(f"{path} already holds a run; go on with --resume or replace it with --overwrite")
-            for name in RUN_FILES:
+            for name in reversed(RUN_FILES):  # config.json last: until then the folder holds a run
                 target = run.path / name
                 shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
         run.write_json("versions.json", versions())
@@ -91,28 +93,30 @@ class Run:
         file = self.path / "metrics.csv"
         new = not file.exists()
         with open(file, "a", newline="") as handle:
-            writer = csv.DictWriter(handle, list(row))
+            writer = csv.DictWriter(handle, list(row), lineterminator="\n")
             if new:
                 writer.writeheader()
             writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
 
     def metrics(self) -> dict[str, list[float]]:
         """metrics.csv as columns. A last line that a kill cut short is left out."""
+        header, *rows = list(csv.reader(self._metrics_lines())) or [[]]
+        return {key: [float(row[i]) for row in rows] for i, key in enumerate(header)} if rows else {}
+
+    def _metrics_lines(self) -> list[str]:
+        """The whole lines of metrics.csv, the columns' names first, with their ends."""
         file = self.path / "metrics.csv"
-        rows = list(csv.DictReader(file.read_text().splitlines())) if file.exists() else []
-        rows = [row for row in rows if None not in row and all(row.values())]
-        return {key: [float(row[key]) for row in rows] for key in (rows[0] if rows else [])}
+        if not file.exists():
+            return []
+        with open(file, newline="") as handle:
+            return [line for line in handle if line.endswith("\n")]
 
     def forget_after(self, step: int) -> None:
         """Cuts metrics and evaluations back to `step`: what was logged after the checkpoint will be made again."""
-        columns = self.metrics()
-        keep = [i for i, s in enumerate(columns.get("step", [])) if s <= step]
-        text = io.StringIO()
+        lines = self._metrics_lines()
+        keep = [i for i, at in enumerate(self.metrics().get("step", []), start=1) if at <= step]
         if keep:
-            writer = csv.DictWriter(text, list(columns))
-            writer.writeheader()
-            writer.writerows({k: f"{v[i]:.6g}" for k, v in columns.items()} for i in keep)
-            write_bytes(self.path / "metrics.csv", text.getvalue().encode())
+            write_bytes(self.path / "metrics.csv", "".join(lines[i] for i in [0, *keep]).encode())
         else:
             (self.path / "metrics.csv").unlink(missing_ok=True)
         evaluations = [e for e in self.evaluations() if e["checkpoint_step"] <= step]

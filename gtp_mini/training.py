@@ -62,11 +62,11 @@ def train(config: TrainConfig, out: str, resume: bool = False, overwrite: bool =
                "next_obs": data.next_obs, "terminal": data.terminal}
     tensors = {name: value.to(device) for name, value in tensors.items()}
 
-    run = Run.start(out, record, resume, overwrite)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         agent = make_agent(config.method, data.obs.shape[1], data.action.shape[1], config.steps,
                            agent_config(config, task)).to(device)
+    run = Run.start(out, record, resume, overwrite)  # after all that can fail
     agent.set_observation_scale(tensors["obs"])
     generator = torch.Generator(device).manual_seed(config.seed)
     saved, start = run.load_state() if resume else ({}, 0)
@@ -78,14 +78,15 @@ def train(config: TrainConfig, out: str, resume: bool = False, overwrite: bool =
     if not agent.needs_values:
         tensors = {name: tensors[name] for name in ("obs", "action")}
     with _Log(run, config, start, progress) as log:
+        if start:
+            _publish(run, agent, config, task, start, log)
         for step in range(start, config.steps):
             rows = torch.randint(len(data.action), (config.batch_size,), generator=generator, device=device)
             log.add(step + 1, agent.update({name: value[rows] for name, value in tensors.items()}, step, generator))
             done = step + 1
             if done % config.checkpoint_every == 0 or done == config.steps:
-                _checkpoint(run, agent, generator, done)
-                if config.eval_every and (done % config.eval_every == 0 or done == config.steps) and task:
-                    log.say(_evaluate(run, agent, config, task, done))
+                run.save_state(agent.state_tensors() | {"generator": generator.get_state()}, done)
+                _publish(run, agent, config, task, done, log)
     return run
 
 
@@ -107,19 +108,28 @@ def pick_device(name: str) -> torch.device:
         raise ValueError(f"device {name!r} cannot be used: {str(error).splitlines()[0]}") from None
 
 
-def _checkpoint(run: Run, agent: Agent, generator: torch.Generator, step: int) -> None:
-    run.save_state(agent.state_tensors() | {"generator": generator.get_state()}, step)
+def _publish(run: Run, agent: Agent, config: TrainConfig, task: Task | None, step: int, log: "_Log") -> None:
+    """What follows from a saved state: weights and, where one is due, an evaluation. Made again on resume, as a kill
+    may have come between."""
     save(agent.policy, run.path / "model.safetensors")
+    due = config.eval_every and (step % config.eval_every == 0 or step == config.steps)
+    if due and task and step not in [e["checkpoint_step"] for e in _during_training(run)]:
+        log.say(_evaluate(run, agent, config, task, step))
+
+
+def _during_training(run: Run) -> list[dict]:
+    """The run's evaluations, without those that somebody asked for later."""
+    return [e for e in run.evaluations() if e.get("during_training")]
 
 
 def _evaluate(run: Run, agent: Agent, config: TrainConfig, task: Task, step: int) -> str:
     """Evaluates the policy as it stands, records it, and keeps the weights if they are the best so far."""
-    best = max((e["success_rate"] for e in run.evaluations()), default=-1.0)
+    best = max((e["success_rate"] for e in _during_training(run)), default=-1.0)
     result = evaluate(agent.policy, task, config.eval_episodes, config.sampling_steps, config.seed).summary()
-    run.add_evaluation({"task": task.name, "method": config.method, "checkpoint_step": step,
-                        "during_training": True} | result)
     if result["success_rate"] > best:
         save(agent.policy, run.path / "best.safetensors")
+    run.add_evaluation({"task": task.name, "method": config.method, "checkpoint_step": step,
+                        "during_training": True} | result)
     return f"step {step}: success {result['success_rate']:.2f} over {result['episodes']} episodes"
 
 
