@@ -12,7 +12,7 @@ GOALS = np.array([[8.0, 0.0], [0.0, 8.0], [-8.0, 0.0], [0.0, -8.0]])
 STEP_SIZE = 1.0  # distance that a full action moves the point
 REACH = 1.0  # a goal is reached within this distance
 ROAD_HALF_WIDTH = 0.9  # off the road is where |x| and |y| both exceed it
-START_STD = 0.1  # spread of the starts around the middle of the crossing
+START_STD = 0.25  # spread of the starts around the middle of the crossing
 TIME_LIMIT = 20  # steps; a demonstrator needs 7 or 8
 ENV_ID = "gtp_mini/MultiGoal-v0"
 
