@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from .agents import make_agent, method_config
+from .agents.base import pick_device
 
 
 def fit(actions: Tensor, obs: Tensor | None = None, method: str = "gtp-bc", steps: int = 20_000, seed: int = 0,
@@ -16,8 +17,10 @@ def fit(actions: Tensor, obs: Tensor | None = None, method: str = "gtp-bc", step
     `settings` are fields of its configuration, `width=128` say. Same seed, same machine, same model.
     """
     actions, obs, weights = _checked(actions, obs, weights)
-    if steps < 1 or batch_size < 1:
-        raise ValueError(f"steps and batch_size must be at least 1, got {steps!r} and {batch_size!r}")
+    for name, value in (("steps", steps), ("batch_size", batch_size)):
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name} must be a whole number, at least 1, got {value!r}")
+    device = pick_device(device)
     method = "gtp-bc" if method == "gtp" else method
     config = method_config(method, **settings)
     if getattr(config, "eta", 0):
@@ -42,7 +45,10 @@ def _checked(actions: Tensor, obs: Tensor | None, weights: Tensor | None):
         if value is None:
             tensors.append(None)
             continue
-        value = torch.as_tensor(value, dtype=torch.float32)
+        try:
+            value = torch.as_tensor(value, dtype=torch.float32)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ValueError(f"{name} must be numbers, in rows of one length: {error}") from None
         if value.ndim != ndim or len(value) == 0:
             raise ValueError(f"{name} must have {ndim} dimension{'s' * (ndim > 1)} and at least one row, "
                              f"got shape {tuple(value.shape)}")

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .agents import Agent, make_agent, method_config
+from .agents.base import pick_device
 from .datasets.tasks import TASKS, Task, task_of_dataset
 from .evaluation import evaluate
 from .records import Run
@@ -96,16 +97,6 @@ def agent_config(config: TrainConfig, task: Task | None):
     if task is None or not getattr(method, "eta", 0):  # a clone stays a clone
         return method_config(config.method, **config.settings)
     return method_config(config.method, **({"gamma": task.gamma, "eta": task.eta} | config.settings))
-
-
-def pick_device(name: str) -> torch.device:
-    """"auto" is a GPU if there is one. ValueError for a device that is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.zeros(1, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {name!r} cannot be used: {str(error).splitlines()[0]}") from None
 
 
 def _publish(run: Run, agent: Agent, config: TrainConfig, task: Task | None, step: int, log: "_Log") -> None:

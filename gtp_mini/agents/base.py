@@ -64,3 +64,13 @@ def gradient_step(optimizer: torch.optim.Optimizer, loss: Tensor, clip: float) -
 def adam(module: nn.Module, lr: float) -> torch.optim.Adam:
     """Adam in its fused form: one kernel for all parameters."""
     return torch.optim.Adam(module.parameters(), lr=lr, fused=True)
+
+
+def pick_device(name: str) -> torch.device:
+    """"auto" is a GPU if there is one. ValueError for a device that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.zeros(1, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {name!r} cannot be used: {str(error).splitlines()[0]}") from None
