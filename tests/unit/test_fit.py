@@ -1,0 +1,94 @@
+"""`fit`: one call from samples to a model."""
+
+import numpy as np
+import pytest
+import torch
+
+import gtp_mini
+from gtp_mini.datasets.toys import RING_RADIUS, toy
+
+SMALL = {"width": 8, "depth": 1, "batch_size": 8, "steps": 5}
+
+
+def actions(n=20, dim=2):
+    return torch.rand(n, dim, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+@pytest.mark.parametrize("method", ["gtp", "gtp-bc", "gaussian-bc"])
+@pytest.mark.parametrize("obs", [None, actions(20, 3)])
+def test_same_seed_same_bits(method, obs):
+    models = [gtp_mini.fit(actions(), obs, method=method, seed=seed, **SMALL) for seed in (0, 0, 1)]
+    states = [model.state_dict() for model in models]
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+    assert any(not torch.equal(value, states[2][name]) for name, value in states[0].items())
+
+
+def test_the_seed_of_the_caller_is_left_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    gtp_mini.fit(actions(), **SMALL)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_gtp_is_its_clone():
+    a, b = (gtp_mini.fit(actions(), method=method, **SMALL) for method in ("gtp", "gtp-bc"))
+    assert all(torch.equal(value, b.state_dict()[name]) for name, value in a.state_dict().items())
+
+
+def test_arrays_and_lists_will_do():
+    a, b, c = (gtp_mini.fit(x, **SMALL) for x in (actions(), actions().double().numpy(), actions().tolist()))
+    for name, value in a.state_dict().items():
+        assert torch.equal(value, b.state_dict()[name]) and torch.equal(value, c.state_dict()[name])
+
+
+def test_one_row_is_enough():
+    model = gtp_mini.fit(actions(1), actions(1, 3), **SMALL)
+    assert model.sample(obs=actions(5, 3)).isfinite().all()
+
+
+def test_the_model_returned_is_the_average_with_the_scale_of_the_observations():
+    obs = 5 + 3 * actions(20, 3)
+    model = gtp_mini.fit(actions(), obs, **SMALL)
+    torch.testing.assert_close(model.obs_mean, obs.mean(0))
+    assert not any(p.requires_grad for p in model.parameters())
+
+
+NAN = actions()
+NAN[3, 1] = float("nan")
+
+
+@pytest.mark.parametrize("given, message", [
+    ({"actions": NAN}, "actions contains NaN or infinity; remove those rows first"),
+    ({"obs": NAN}, "obs contains NaN or infinity"),
+    ({"weights": torch.full((20,), np.inf)}, "weights contains NaN or infinity"),
+    ({"actions": torch.zeros(20)}, r"actions must have 2 dimensions and at least one row, got shape \(20,\)"),
+    ({"actions": torch.zeros(0, 2)}, r"actions must have 2 dimensions and at least one row, got shape \(0, 2\)"),
+    ({"weights": torch.ones(20, 1)}, "weights must have 1 dimension and"),
+    ({"obs": torch.zeros(19, 3)}, "obs has 19 rows, actions 20: they must match"),
+    ({"weights": torch.ones(21)}, "weights has 21 rows, actions 20"),
+    ({"weights": -torch.ones(20)}, "weights must be >= 0 and not all 0"),
+    ({"weights": torch.zeros(20)}, "weights must be >= 0 and not all 0"),
+    ({"method": "magic"}, "unknown method 'magic'; known: gtp, gtp-bc, gaussian-bc"),
+    ({"widht": 8}, "no setting 'widht'; it has: .*width"),
+    ({"eta": 1.0}, "fit has no rewards to weigh: eta must be 0, got 1.0; use weights"),
+    ({"steps": 0}, "steps must be a whole number, at least 1, got 0"),
+    ({"steps": 2.5}, "steps must be a whole number, at least 1, got 2.5"),
+    ({"batch_size": 0}, "batch_size must be a whole number, at least 1, got 0"),
+    ({"sigma_data": 0.0}, "sigma_data must be positive"),
+    ({"device": "abacus"}, "device 'abacus' cannot be used"),
+    ({"actions": [["a", "b"]]}, "actions must be numbers"),
+])
+def test_bad_input_is_named_with_its_remedy(given, message):
+    with pytest.raises(ValueError, match=message):
+        gtp_mini.fit(**{"actions": actions()} | SMALL | given)
+
+
+def test_a_ring_of_eight_is_learnt_with_all_its_modes():
+    model = gtp_mini.fit(toy("ring", 10_000), steps=2500, width=64, batch_size=256, sigma_max=5.0)
+    x = model.sample(4000, steps=5, generator=torch.Generator().manual_seed(0))
+    mode = (torch.atan2(x[:, 1], x[:, 0]) / (2 * torch.pi / 8)).round().int() % 8
+    shares = torch.bincount(mode, minlength=8) / len(x)
+    assert ((0.05 < shares) & (shares < 0.20)).all(), shares
+    assert x.norm(dim=1).mean().item() == pytest.approx(RING_RADIUS, abs=0.08)
+    assert x.norm(dim=1).std() < 0.2
