@@ -29,16 +29,22 @@ def load(path: str | Path) -> nn.Module:
     try:
         model = model_class(config_class(**json.loads(header["config"])))
         model.load_state_dict(tensors)
-    except (TypeError, KeyError, RuntimeError, json.JSONDecodeError) as error:
+    except (TypeError, KeyError, RuntimeError, ValueError) as error:
         raise ValueError(f"{path} does not fit this version of gtp_mini: {str(error).splitlines()[0]}") from None
     return model.requires_grad_(False)
 
 
 def write_tensors(path: str | Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
-    """Tensors and a text header as one safetensors file, by way of a temporary file."""
+    """Tensors and a text header as one safetensors file, by way of a temporary file. Same content, same bytes."""
     from safetensors.torch import save as to_bytes
 
-    write_bytes(path, to_bytes({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, metadata=header))
+    data = to_bytes({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, metadata=header)
+    # safetensors keeps the header's texts in an order drawn at random; ours is ours
+    size = int.from_bytes(data[:8], "little")
+    whole = json.loads(data[8 : 8 + size])
+    whole["__metadata__"] = header
+    ordered = json.dumps(whole, separators=(",", ":"), ensure_ascii=False).encode().ljust(size)
+    write_bytes(path, len(ordered).to_bytes(8, "little") + ordered + data[8 + size :])
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
