@@ -7,7 +7,7 @@ from .agents import make_agent, method_config
 from .agents.base import pick_device
 
 
-def fit(actions: Tensor, obs: Tensor | None = None, method: str = "gtp-bc", steps: int = 20_000, seed: int = 0,
+def fit(actions: Tensor, obs: Tensor | None = None, method: str = "gtp", steps: int = 20_000, seed: int = 0,
         weights: Tensor | None = None, batch_size: int = 256, device: str = "cpu", progress: bool = False,
         **settings) -> nn.Module:
     """Clones (M, A) actions, given (M, O) observations if there are any; returns the model (its moving average).
