@@ -1,6 +1,7 @@
 """`gtp-mini`: make data, train, evaluate. People's text goes to standard error, --json to standard output."""
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -20,12 +21,17 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on sta
 Seed = Annotated[int, typer.Option(help="Same seed, same machine, same result.", min=0)]
 
 
+INTERRUPTED = 130  # typer's exit status for Ctrl-C
+
+
 def main() -> None:
     """Entry point. Exit status 0 done, 1 could not do it, 2 wrong arguments."""
     try:
         app()
-    except KeyboardInterrupt:
-        _say("stopped; what was saved is complete, --resume goes on from there")
+    except SystemExit as status:
+        if status.code != INTERRUPTED:
+            raise
+        _say("stopped; what was saved is complete, and training goes on from there with --resume")
         sys.exit(1)
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         _say(f"error: {_one_line(error)}")
@@ -145,7 +151,7 @@ def train(
             TASKS[task].make(transitions, seed=0, progress=progress)
     run = run_training(config, str(out), resume=resume, overwrite=overwrite)
     if as_json:
-        last = {name: values[-1] for name, values in run.metrics().items()}
+        last = {name: values[-1] if math.isfinite(values[-1]) else None for name, values in run.metrics().items()}
         return _print_json({"run": str(run.path), "task": task, "method": method, "steps": steps, "seed": seed,
                             "metrics": last})
     _say(f"trained {method} on {task} for {steps:,} updates; the run is in {run.path}\n"

@@ -97,16 +97,18 @@ def make_antmaze_dataset(
 
     ``collect_options`` (noise, gait, ants, threads) go to `gtp_mini.collect.rollout.collect_episodes`.
     """
-    from gtp_mini.collect.gait import load_gait
-    from gtp_mini.collect.rollout import ACTION_NOISE, collect_episodes
     from gtp_mini.worlds.antmaze import raw_antmaze_env
 
     check_room(task.dataset_id, BYTES_PER_TRANSITION * transitions, overwrite)
-    options = {"gait": load_gait(), "noise": ACTION_NOISE} | collect_options
-    episodes = collect_episodes(task, transitions, seed, progress=progress, **options)
+    # First the world: where MuJoCo is missing, it says what to install.
     env = raw_antmaze_env(task.maze.env_id, continuing_task=task.maze.continuing, max_episode_steps=task.time_limit)
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in MADE_WITH)
+    from gtp_mini.collect.gait import load_gait
+    from gtp_mini.collect.rollout import ACTION_NOISE, collect_episodes
+
     try:
+        options = {"gait": load_gait(), "noise": ACTION_NOISE} | collect_options
+        episodes = collect_episodes(task, transitions, seed, progress=progress, **options)
+        versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in MADE_WITH)
         return write_dataset(
             task.dataset_id,
             [_buffer(episode, seed) for episode in episodes],
