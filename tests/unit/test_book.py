@@ -69,3 +69,21 @@ def test_curves_and_success_are_drawn_from_the_run(tmp_path, ax):
     assert drawn.tolist() == [[1, 1.0], [2, 0.5]]
     plots.success_curve(ax, run)
     assert ax.lines[0].get_xydata().tolist() == [[2, 0.5]]  # the evaluation after training is no point of the curve
+
+
+RUNS = ("antmaze-umaze-gtp", "antmaze-umaze-gtp-bc")
+
+
+def test_the_readme_shows_what_is_on_record():
+    readme = (book.DATA.parent / "README.md").read_text()
+    shown = readme.split("<!-- results -->")[1].split("<!-- end of results -->")[0].strip()
+    assert shown == book.markdown(book.results(*(Run.open(book.shipped(name)) for name in RUNS)))
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_shipped_run_is_whole(name):
+    run = Run.open(book.shipped(name))
+    assert run.metrics()["step"][-1] == run.config["steps"]
+    assert run.read_json("versions.json")["torch"] and not run.read_json("versions.json")["git"].endswith("-dirty")
+    last = [e for e in run.evaluations() if not e["during_training"] and e["checkpoint"] == "last"]
+    assert all(e["checkpoint_step"] == run.config["steps"] and e["episodes"] >= 100 for e in last) and last
