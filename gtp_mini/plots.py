@@ -67,18 +67,20 @@ def curves(run: "Run", names: dict[str, str], **style):
     return figure
 
 
-def success_curve(ax: "Axes", run: "Run") -> "Axes":
-    """Success during training with its 95 % interval, one point an evaluation."""
-    during = [e for e in run.evaluations() if e["during_training"]]
-    rate = np.array([e["success_rate"] for e in during])
-    low, high = np.array([e["success_ci95"] for e in during]).T
-    ax.errorbar([e["checkpoint_step"] for e in during], rate, yerr=[rate - low, high - rate], color=BLUE, marker="o",
-                capsize=3)
-    ax.set_ylim(0, 1.03)
-    ax.set_xlabel("updates")
-    ax.set_ylabel("success")
-    ax.grid(alpha=0.3)
-    return ax
+def success_curves(runs: dict[str, "Run"]):
+    """Success during training with 95 % intervals, a line a run (name -> run), as a plotly figure to hover over."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure(layout={"xaxis_title": "updates", "yaxis_title": "success", "yaxis_range": [0, 1.05],
+                               "height": 320, "margin": {"l": 50, "r": 10, "t": 10, "b": 40},
+                               "template": "plotly_white", "legend": {"x": 0.02, "y": 0.05}})
+    for (name, run), color in zip(runs.items(), (BLUE, ORANGE, GREEN, RED), strict=False):
+        during = [e for e in run.evaluations() if e["during_training"]]
+        rate = np.array([e["success_rate"] for e in during])
+        low, high = np.array([e["success_ci95"] for e in during]).T
+        figure.add_scatter(x=[e["checkpoint_step"] for e in during], y=rate, name=name, mode="lines+markers",
+                           line_color=color, error_y={"array": high - rate, "arrayminus": rate - low})
+    return figure
 
 
 def _square(x: float, y: float, size: float):

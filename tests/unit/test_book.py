@@ -59,7 +59,7 @@ def test_ways_are_coloured_by_success(ax):
     assert ax.lines[0].get_xydata().shape == (3, 2)
 
 
-def test_curves_and_success_are_drawn_from_the_run(tmp_path, ax):
+def test_curves_and_success_are_drawn_from_the_run(tmp_path):
     run = Run.start(tmp_path / "run", {"steps": 2})
     for step in (1, 2):
         run.append_metrics({"step": step, "loss": 1.0 / step})
@@ -67,8 +67,9 @@ def test_curves_and_success_are_drawn_from_the_run(tmp_path, ax):
     run.add_evaluation({"checkpoint_step": 2, "during_training": False, "success_rate": 0.9, "success_ci95": [0.8, 1]})
     drawn = plots.curves(run, {"loss": "loss"}).axes[0].lines[0].get_xydata()
     assert drawn.tolist() == [[1, 1.0], [2, 0.5]]
-    plots.success_curve(ax, run)
-    assert ax.lines[0].get_xydata().tolist() == [[2, 0.5]]  # the evaluation after training is no point of the curve
+    (line,) = plots.success_curves({"run": run}).data
+    assert (line.name, list(line.x), list(line.y)) == ("run", [2], [0.5])  # what was evaluated later is no point
+    assert line.error_y.array[0] == pytest.approx(0.2) and line.error_y.arrayminus[0] == pytest.approx(0.2)
 
 
 RUNS = ("antmaze-umaze-gtp", "antmaze-umaze-gtp-bc")

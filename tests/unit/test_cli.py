@@ -157,9 +157,15 @@ def test_the_best_checkpoint_is_named_by_its_step(cli, multigoal, tmp_path, run_
     status, _, err = cli("evaluate", run_folder, "--best")
     assert status == 1 and "has no best checkpoint: train with --eval-every" in err
     assert cli(*TRAIN, "--out", tmp_path / "b", "--eval-every", 10, "--eval-episodes", 4)[0] == 0
-    scores = [e["success_rate"] for e in Run(tmp_path / "b").evaluations()]
-    result = the_object(cli("evaluate", tmp_path / "b", "--best", "--episodes", 2, "--json")[1])
-    assert result["checkpoint"] == "best" and result["checkpoint_step"] == (10 if scores[0] >= scores[1] else 20)
+    run = Run(tmp_path / "b")
+    for scores, step in (((0.7, 0.2), 10), ((0.2, 0.7), 20), ((0.5, 0.5), 10)):
+        run.write_json("evaluation.json", [
+            {"checkpoint_step": 10, "success_rate": scores[0], "during_training": True},
+            {"checkpoint_step": 20, "success_rate": scores[1], "during_training": True},
+            {"checkpoint_step": 40, "success_rate": 1.0, "during_training": False}])
+        result = the_object(cli("evaluate", run.path, "--best", "--episodes", 2, "--json")[1])
+        assert result["checkpoint"] == "best" and result["checkpoint_step"] == step
+        assert run.evaluations()[-1] == result | {"during_training": False}
 
 
 # -- wrong arguments: status 2, and not a file ------------------------------------------------------------------

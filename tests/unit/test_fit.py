@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import gtp_mini
+from gtp_mini.agents.gtp import GTP
 from gtp_mini.datasets.toys import RING_RADIUS, toy
 
 SMALL = {"width": 8, "depth": 1, "batch_size": 8, "steps": 5}
@@ -21,6 +22,14 @@ def test_same_seed_same_bits(method, obs):
     states = [model.state_dict() for model in models]
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
     assert any(not torch.equal(value, states[2][name]) for name, value in states[0].items())
+
+
+def test_the_seed_orders_the_data_too(monkeypatch):
+    seen = []
+    monkeypatch.setattr(GTP, "update", lambda self, batch, *_: seen.append(batch["action"]))
+    for seed in (0, 0, 1):
+        gtp_mini.fit(actions(), seed=seed, **SMALL)
+    assert torch.equal(seen[0], seen[5]) and not torch.equal(seen[0], seen[1]) and not torch.equal(seen[0], seen[10])
 
 
 def test_the_seed_of_the_caller_is_left_alone():
