@@ -57,7 +57,7 @@ def data_list(as_json: Json = False) -> None:
     _say("Tasks (gtp-mini data make TASK):")
     for name, info in tasks.items():
         _say(f"  {name:24} {'made' if info['made'] else '-':5} {info['description']}")
-    _say("Published ones come by:  minari download D4RL/antmaze/umaze-v1")
+    _say("Published ones come by:  gtp-mini data download D4RL/antmaze/umaze-v1")
 
 
 @data_app.command("make")
@@ -77,6 +77,19 @@ def data_make(
     if as_json:
         return _print_json(info)
     _say(f"made {dataset_id}: {info['steps']:,} steps in {info['episodes']:,} episodes, {info['megabytes']:.0f} MB")
+
+
+@data_app.command("download")
+def data_download(dataset: Annotated[str, typer.Argument(help="The id of a published one: D4RL/antmaze/umaze-v1.")],
+                  as_json: Json = False) -> None:
+    """Downloads a published dataset, through Minari (which needs pip install "minari[hf]" for it)."""
+    import minari
+
+    minari.download_dataset(dataset)
+    info = {"dataset": dataset} | _local(dataset)
+    if as_json:
+        return _print_json(info)
+    _say(f"downloaded {dataset}: {info['steps']:,} steps, {info['megabytes']:.0f} MB")
 
 
 @data_app.command("inspect")

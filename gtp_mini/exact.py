@@ -11,8 +11,6 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from .times import SIGMA_MAX
-
 
 class Exact(ABC):
     """What every exact distribution offers, given its denoiser."""
@@ -99,7 +97,8 @@ class Gaussian(Exact):
 
 
 class GaussianMixture(Exact):
-    """sum_k weights_k N(means_k, stds_k^2 I): means (M, A), stds (M,) >= 0, weights (M,). stds = 0 are point masses.
+    """sum_k weights_k N(means_k, diag(stds_k^2)): means (M, A), weights (M,), stds >= 0: a number, (M,) for round
+    components or (M, A). stds = 0 are point masses.
 
     The denoiser averages the components' denoisers with the posterior weights of the components. In one dimension the
     flow map is the monotone map between the two distribution functions, F_s(Phi(x, t, s)) = F_t(x), solved by
@@ -112,9 +111,9 @@ class GaussianMixture(Exact):
             raise ValueError(f"means must be (M, A), got shape {tuple(self.means.shape)}")
         m, self.dim = self.means.shape
         stds = torch.as_tensor(stds).double()
-        if stds.shape not in ((), (m,)):
-            raise ValueError(f"stds must be a number or {m} of them, got shape {tuple(stds.shape)}")
-        self.stds = stds.expand(m).clone()
+        if stds.shape not in ((), (m,), (m, self.dim)):
+            raise ValueError(f"stds must be a number, {m} of them or ({m}, {self.dim}), got shape {tuple(stds.shape)}")
+        self.stds = (stds[:, None] if stds.ndim == 1 else stds).expand(m, self.dim).clone()  # (M, A)
         self.weights = torch.full((m,), 1 / m).double() if weights is None else torch.as_tensor(weights).double()
         if self.weights.shape != (m,) or (self.weights < 0).any() or not self.weights.sum() > 0:
             raise ValueError(f"weights must be {m} numbers >= 0 with a positive sum, got {self.weights.tolist()}")
@@ -124,12 +123,12 @@ class GaussianMixture(Exact):
 
     def responsibilities(self, x: Tensor, t: Tensor | float) -> Tensor:
         """Posterior probability of each component given x_t = x, (B, M)."""
-        variance = self.stds**2 + _column(t, x).double() ** 2  # (B, M)
-        square = (x.double()[:, None] - self.means).pow(2).sum(-1)
-        return (self.weights.log() - 0.5 * (square / variance + self.dim * variance.log())).softmax(-1)
+        variance = self._variances(x, t)
+        square = (x.double()[:, None] - self.means).pow(2)
+        return (self.weights.log() - 0.5 * (square / variance + variance.log()).sum(-1)).softmax(-1)
 
     def denoise(self, x, t, obs=None):
-        shrink = (self.stds**2 / (self.stds**2 + _column(t, x).double() ** 2))[..., None]  # (B, M, 1)
+        shrink = self.stds**2 / self._variances(x, t)
         centres = self.means + shrink * (x.double()[:, None] - self.means)  # (B, M, A)
         return (self.responsibilities(x, t)[..., None] * centres).sum(1).to(x.dtype)
 
@@ -149,7 +148,7 @@ class GaussianMixture(Exact):
 
     def cdf(self, x: Tensor, t: Tensor | float, upper: bool = False) -> Tensor:
         """Distribution function of x_t in one dimension, or with `upper` 1 minus it: (B,) -> (B,), float64."""
-        total = (self.stds**2 + _column(t, x).double() ** 2).sqrt()  # (B, M)
+        total = self._variances(x, t)[..., 0].sqrt()  # (B, M)
         z = (x.double()[:, None] - self.means[:, 0]) / total.clamp(min=1e-300)
         # erfc keeps the digits of a small tail; torch's ndtr, which is 1 + erf, does not
         return (self.weights * torch.special.erfc((z if upper else -z) / math.sqrt(2)) / 2).sum(-1)
@@ -157,17 +156,16 @@ class GaussianMixture(Exact):
     def sample(self, n, generator=None):
         which = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         z = torch.randn(n, self.dim, generator=generator, dtype=torch.float64)
-        return (self.means[which] + self.stds[which, None] * z).float()
+        return (self.means[which] + self.stds[which] * z).float()
+
+    def _variances(self, x: Tensor, t: Tensor | float) -> Tensor:
+        """Of each component of x_t, along each axis: (B, M, A)."""
+        return self.stds**2 + _column(t, x)[:, :, None].double() ** 2
 
 
 def point_masses(points: Tensor, weights: Tensor | None = None) -> GaussianMixture:
     """Discrete data: points (M, A) with weights (M,); the mixture whose components have no width."""
     return GaussianMixture(points, 0.0, weights)
-
-
-def start_noise(n: int, dim: int, generator: torch.Generator | None = None, sigma_max: float = SIGMA_MAX) -> Tensor:
-    """n draws of N(0, sigma_max^2 I), (n, dim): where every sampler starts."""
-    return sigma_max * torch.randn(n, dim, generator=generator)
 
 
 def _column(t: Tensor | float, x: Tensor) -> Tensor:

@@ -24,8 +24,10 @@ def describe_model(name: str, model: Model) -> dict:
     if isinstance(model, GaussianMixture):
         if model.dim != 2:
             raise ValueError(f"the figure draws in two dimensions, the mixture {name!r} has {model.dim}")
+        if (model.stds != model.stds[:, :1]).any():
+            raise ValueError(f"the figure draws mixtures of round components, {name!r} has ovals")
         return {"name": name, "kind": "mixture", "action_dim": 2, "obs_dim": 0, "means": model.means.tolist(),
-                "stds": model.stds.tolist(), "weights": model.weights.tolist(),
+                "stds": model.stds[:, 0].tolist(), "weights": model.weights.tolist(),
                 "sigma_min": SIGMA_MIN, "sigma_max": SIGMA_MAX, "rho": RHO}
     if isinstance(model, FlowMap):
         c = model.config

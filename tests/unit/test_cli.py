@@ -319,3 +319,9 @@ def test_numbers_that_json_does_not_have_are_null(cli, multigoal, tmp_path, monk
     monkeypatch.setattr(Run, "metrics", lambda self: {"step": [20.0], "loss_flow": [float("nan")]})
     result = the_object(cli(*TRAIN, "--out", tmp_path / "run", "--json")[1])
     assert result["metrics"] == {"step": 20.0, "loss_flow": None}
+
+
+def test_a_download_that_cannot_be_is_one_line(cli):
+    """No network, or Minari without what it downloads with: the real path, up to where this machine ends it."""
+    status, out, err = cli("data", "download", "D4RL/antmaze/no-such-maze-v1")
+    assert (status, out) == (1, "") and err.startswith("error: ") and "Traceback" not in err

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from gtp_mini import samplers
-from gtp_mini.exact import Gaussian, GaussianMixture, point_masses, start_noise
+from gtp_mini.exact import Gaussian, GaussianMixture, point_masses
 
 DOUBLE = torch.float64
+OVALS = GaussianMixture(torch.tensor([[0.0, -1.0], [0.0, 1.0]]), torch.tensor([[0.1, 0.1], [0.5, 0.1]]))
 LEVELS = st.floats(1e-3, 80)
 COVARIANCE = torch.tensor([[0.5, 0.3, 0.0], [0.3, 0.4, -0.1], [0.0, -0.1, 0.2]], dtype=DOUBLE)
 MEAN = torch.tensor([0.3, -1.0, 2.0], dtype=DOUBLE)
@@ -103,10 +104,20 @@ def test_times_may_differ_from_row_to_row():
         torch.testing.assert_close(dist(x, t, s)[2], x[2], atol=1e-9, rtol=1e-9)
 
 
+def test_an_oval_is_a_gaussian_with_that_covariance():
+    oval = GaussianMixture(torch.tensor([[0.3, -0.2]]), torch.tensor([[0.5, 0.1]]))
+    gaussian = Gaussian(torch.tensor([0.3, -0.2]), torch.diag(torch.tensor([0.25, 0.01])))
+    x = points(20, 2, 3.0)
+    torch.testing.assert_close(oval.denoise(x, 0.7), gaussian.denoise(x, 0.7), atol=1e-7, rtol=1e-6)
+    torch.testing.assert_close(oval(x, 3.0, 0.2), gaussian(x, 3.0, 0.2), atol=1e-6, rtol=1e-6)
+    spread = OVALS.sample(40_000, torch.Generator().manual_seed(0)) - torch.tensor([0.0, 1.0])
+    torch.testing.assert_close(spread[spread[:, 1] > -0.5].std(0), torch.tensor([0.5, 0.1]), atol=0.01, rtol=0)
+
+
 # -- scores -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dist", [GAUSSIAN, LINE, PLANE])
+@pytest.mark.parametrize("dist", [GAUSSIAN, LINE, PLANE, OVALS])
 @pytest.mark.parametrize("t", [0.05, 0.7, 20.0])
 def test_score_is_the_gradient_of_the_log_density(dist, t):
     x = (points(8, dist.dim, max(t, 1.0))).requires_grad_()
@@ -114,7 +125,7 @@ def test_score_is_the_gradient_of_the_log_density(dist, t):
         eye = torch.eye(3, dtype=DOUBLE)
         log_density = torch.distributions.MultivariateNormal(MEAN, COVARIANCE + t**2 * eye).log_prob(x)
     else:
-        total = (dist.stds**2 + t**2).sqrt()[:, None].expand_as(dist.means)
+        total = (dist.stds**2 + t**2).sqrt()
         parts = torch.distributions.Normal(dist.means, total).log_prob(x[:, None]).sum(-1)
         log_density = (dist.weights.log() + parts).logsumexp(-1)
     (gradient,) = torch.autograd.grad(log_density.sum(), x)
@@ -154,7 +165,7 @@ def test_on_a_line_maps_compose(a, b, c):
 def test_cdf_is_that_of_a_mixture():
     x = torch.linspace(-3, 3, 13, dtype=DOUBLE)
     for t in (0.0, 0.4):
-        sd = np.hypot(LINE.stds.numpy(), t)
+        sd = np.hypot(LINE.stds[:, 0].numpy(), t)
         parts = stats.norm.cdf((x.numpy()[:, None] - LINE.means.T.numpy()) / sd)
         np.testing.assert_allclose(LINE.cdf(x, t), parts @ [0.5, 0.25, 0.25], atol=1e-14)
 
@@ -202,7 +213,7 @@ def test_unequal_points_divide_the_noise_by_their_weights():
     dist = point_masses(torch.tensor([[-1.0], [1.0]]), torch.tensor([0.3, 0.7]))
     x = points(2000, 1, 10.0)
     assert torch.equal(dist(x, 10.0, 0.0)[:, 0] > 0, dist.cdf(x[:, 0], 10.0) > 0.3)
-    noise = start_noise(20_000, 1, torch.Generator().manual_seed(0), 1000.0)
+    noise = 1000 * torch.randn(20_000, 1, generator=torch.Generator().manual_seed(0))
     assert (dist(noise, 1000.0, 0.0) > 0).double().mean().item() == pytest.approx(0.7, abs=0.015)
 
 
