@@ -67,6 +67,33 @@ class Report:
         """Everything as what JSON can hold."""
         return asdict(self) | {"warnings": list(self.warnings)}
 
+    def __str__(self) -> str:
+        """What a person wants to read first, a line a fact, then the warnings."""
+        facts = {
+            "episodes": f"{self.episodes:,}, {self.steps:,} steps; {self.length_min} to {self.length_max} steps long, "
+                        f"{self.length_mean:.0f} on average",
+            "ends": f"{self.terminated_episodes:,} terminated, {self.truncated_episodes:,} truncated",
+            "rewards": ", ".join(f"{value} x {count:,}" for value, count in self.reward_counts.items()),
+            "reach their goal": _share(self.success_episodes, self.episodes),
+            "idle at the goal": _share(self.idle_steps, self.steps),
+            "maze cells visited": _percent(self.coverage),
+            "end upside down": _percent(self.fallen_share),
+            "actions": f"{self.action_min:.2f} to {self.action_max:.2f}, {_percent(self.saturated_share)} at the limit",
+            "observations": f"standard deviations {self.observation_std_min:.2g} to {self.observation_std_max:.2g}, "
+                            f"{self.constant_entries} constant entries, {self.bad_numbers} bad numbers",
+        }
+        lines = [self.dataset_id] + [f"  {name:20}{fact}" for name, fact in facts.items() if fact is not None]
+        return "\n".join(lines + [f"  warning: {text}" for text in self.warnings])
+
+
+def _percent(share: float | None) -> str | None:
+    return None if share is None else f"{100 * share:.1f} %"
+
+
+def _share(part: int | None, whole: int) -> str | None:
+    return None if part is None else f"{part:,} of {whole:,}" + (f", {_percent(part / whole)}" if whole else "")
+
+
 
 def inspect(dataset_id: str) -> Report:
     """Reads a local dataset from end to end.

@@ -43,6 +43,14 @@ def test_sound_data_give_numbers_and_no_warning():
     assert json.loads(json.dumps(report.to_dict()))["warnings"] == []
 
 
+def test_a_person_reads_a_fact_a_line_and_then_the_warnings():
+    lines = str(inspect(store(UMAZE, SOUND, goal_episode(LONG)))).splitlines()
+    assert lines[0] == UMAZE
+    assert "  reach their goal    1 of 2, 50.0 %" in lines and "  maze cells visited  28.6 %" in lines
+    sick = str(inspect(store(UMAZE, unfinished(), overwrite=True))).splitlines()
+    assert sick[-1].startswith("  warning: ")
+
+
 def unfinished():
     return EpisodeBuffer(**{**vars(SOUND), "terminations": [False] * 4, "truncations": [False] * 4})
 
@@ -100,10 +108,11 @@ def test_data_without_goals_or_maze_are_described():
     report = inspect("tests/hopper-v0")
     assert report.warnings == () and report.reward_counts == {"0.5": 2, "0.25": 1}
     assert report.coverage is report.idle_steps is report.fallen_share is None
+    assert "upside down" not in str(report) and "0.5 x 2" in str(report)
 
 
 def test_nothing_usable_is_still_a_report():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         report = inspect(store(UMAZE, with_nan()))
-    assert report.unusable_episodes == 1 and report.length_max == 0
+    assert report.unusable_episodes == 1 and report.length_max == 0 and "warning: " in str(report)
