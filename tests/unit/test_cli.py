@@ -306,11 +306,16 @@ def test_without_mujoco_the_rest_works_and_the_ant_says_what_to_install(multigoa
 
 def test_interrupted_training_says_how_to_go_on(multigoal, tmp_path):
     command = [*COMMAND, *TRAIN, "--out", str(tmp_path / "run"), "--steps", "1000000"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "run" / "model.safetensors").exists() and process.poll() is None:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    # a test run in the background ignores SIGINT, and children inherit that; a person's terminal does not
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    try:
+        while not (tmp_path / "run" / "model.safetensors").exists() and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 1 and out == "" and "Traceback" not in err
     assert err.splitlines()[-1] == "stopped; what was saved is complete, and training goes on from there with --resume"
 
