@@ -8,7 +8,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "_build" / "html"
-FIGURE_TAG = "interactive-figure"
+FIGURE_TAG, PLOTLY_TAG = "interactive-figure", "plotly-figure"
 MATH = re.compile(r"\$\$|(?<![\\$`])\$(?!\s)[^$`\n]+\$|```\{math\}|\\begin\{(align|equation)")
 
 
@@ -19,10 +19,10 @@ def page_names() -> list[str]:
     return [entry.get("root") or entry["file"] for entry in entries]
 
 
-def figures_on(name: str) -> int:
-    """How many interactive figures the page's source has: one for each cell with the tag."""
+def figures_on(name: str, tag: str = FIGURE_TAG) -> int:
+    """How many figures of a kind the page's source has: one for each cell with the tag."""
     cells = jupytext.read(ROOT / "book" / f"{name}.md").cells
-    return sum(FIGURE_TAG in cell.metadata.get("tags", []) for cell in cells)
+    return sum(tag in cell.metadata.get("tags", []) for cell in cells)
 
 
 def has_math(name: str) -> bool:

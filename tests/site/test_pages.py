@@ -1,7 +1,7 @@
 """Every page of the built book works from a folder, without a network: `make book` first."""
 
 import pytest
-from pages import figures_on, has_math, page_names
+from pages import PLOTLY_TAG, figures_on, has_math, page_names
 
 SMALL_AND_LARGE = [1400, 390]
 INK_CONTRAST, TEXT_CONTRAST = 3.0, 4.5  # WCAG 2.1: graphics (1.4.11) and text (1.4.3)
@@ -27,6 +27,11 @@ def test_every_interactive_figure_is_there(visit, name):
     page = visit(name).page
     assert page.locator(".gtp-figure canvas").count() == figures_on(name)
     assert page.locator("text=FlowMapFigure(models").count() == 0
+
+
+def test_every_plotly_figure_is_drawn(visit, name):
+    page = visit(name).page
+    assert page.locator(".plotly-graph-div .main-svg .plot").count() == figures_on(name, PLOTLY_TAG)
 
 
 @pytest.mark.parametrize("width", SMALL_AND_LARGE)
