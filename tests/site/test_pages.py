@@ -30,8 +30,9 @@ def test_every_interactive_figure_is_there(visit, name):
 
 
 def test_every_plotly_figure_is_drawn(visit, name):
-    page = visit(name).page
-    assert page.locator(".plotly-graph-div .main-svg .plot").count() == figures_on(name, PLOTLY_TAG)
+    figures = visit(name).page.locator(".plotly-graph-div.js-plotly-plot")
+    assert figures.count() == figures_on(name, PLOTLY_TAG)
+    assert all(figure.locator(".trace").count() > 0 for figure in figures.all())
 
 
 @pytest.mark.parametrize("width", SMALL_AND_LARGE)
