@@ -31,7 +31,7 @@ class FlowMapConfig:
     obs_dim: int = 0  # O: size of the condition; 0 for an unconditional model
     width: int = 256
     depth: int = 3  # hidden layers
-    activation: str = "silu"  # mish in the lineage; silu costs a seventh of it on a CPU
+    activation: str = "silu"  # mish in the lineage; silu is cheaper on a CPU
     time_dim: int = 16  # features per time
     sigma_data: float = 0.5  # standard deviation of the data per dimension
     sigma_min: float = SIGMA_MIN

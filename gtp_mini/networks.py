@@ -27,8 +27,8 @@ def mlp(sizes: list[int], activation: str = "silu") -> nn.Sequential:
 class TimeFeatures(nn.Module):
     """Sines and cosines of the logarithm of a noise level: (B,) -> (B, dim).
 
-    The slowest frequency turns by about a radian over the whole range of noise, the fastest sixteen times as quickly
-    (our choice: faster ones make the map wiggle between neighbouring noise levels).
+    The slowest frequency turns by about two radians over the whole range of noise, the fastest sixteen times as quickly
+    (our choice).
     `floor` is added before the logarithm, so that time 0 has a place; pass sigma_min.
     """
 

@@ -4,7 +4,7 @@ An ant walks four sides of a square in an open arena, turning left or right by 9
 the noise of the data collection on its motors. Its fitness is the mean speed in the wanted direction (m/s),
 less a penalty for every ant that ends upside down.
 
-Run ``python -m gtp_mini.collect.tune --help``; the default budget takes about 15 minutes on two processors.
+Run ``python -m gtp_mini.collect.tune --help``.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class Task:
     action_dim: int
     time_limit: int  # steps
     default_transitions: int
-    default_steps: int  # gradient updates after which more did not help us, or that a laptop does in a night
+    default_steps: int  # gradient updates; our choice
     maker: Callable[..., str] = field(repr=False)  # (task, transitions, seed, progress, overwrite) -> dataset_id
     env_maker: Callable[..., object] = field(repr=False)  # (task, **kwargs) -> gymnasium.Env
     gamma: float = 0.99
