@@ -1,33 +1,68 @@
-"""Critics: how good is an action in a state?"""
+"""Critics: how good is an action in a state? And the losses that are made of them."""
 
 import torch
 from torch import Tensor, nn
 
 from .networks import ensemble_mlp, set_scale
 
+Q_FLOOR = 1e-6  # of mean |Q| where it divides: a critic that is 0 everywhere gives no gradient instead of NaN. Ours
 
-class DoubleQ(nn.Module):
-    """An ensemble of Q(obs, action) in one batched product; two members by default. (B, O), (B, A) -> (E, B)."""
 
-    def __init__(self, obs_dim: int, action_dim: int, width: int = 256, depth: int = 3, members: int = 2,
-                 activation: str = "silu", layer_norm: bool = True):
+class _Critic(nn.Module):
+    """Networks of a normalised observation, and the buffers of its scale."""
+
+    def __init__(self, obs_dim: int):
         super().__init__()
-        self.members = members
-        self.network = ensemble_mlp(members, [obs_dim + action_dim] + [width] * depth + [1], activation, layer_norm)
         self.register_buffer("obs_mean", torch.zeros(obs_dim))
         self.register_buffer("obs_std", torch.ones(obs_dim))
 
-    def forward(self, obs: Tensor, action: Tensor) -> Tensor:
-        x = torch.cat([(obs - self.obs_mean) / self.obs_std, action], dim=-1)
-        return self.network(x.expand(self.members, *x.shape)).squeeze(-1)
-
-    def minimum(self, obs: Tensor, action: Tensor) -> Tensor:
-        """min over the members, (B,): the pessimistic value."""
-        return self(obs, action).amin(0)
+    def scaled(self, obs: Tensor) -> Tensor:
+        return (obs - self.obs_mean) / self.obs_std
 
     def set_observation_scale(self, obs: Tensor) -> None:
         """Takes mean and standard deviation of (M, O) observations as the normalisation of the state."""
         set_scale(self.obs_mean, self.obs_std, obs)
+
+
+class QEnsemble(_Critic):
+    """An ensemble of Q(obs, action) in one batched product; two members by default. (B, O), (B, A) -> (E, B)."""
+
+    def __init__(self, obs_dim: int, action_dim: int, width: int = 256, depth: int = 3, members: int = 2,
+                 activation: str = "silu", layer_norm: bool = True):
+        super().__init__(obs_dim)
+        self.obs_dim, self.action_dim, self.width, self.depth = obs_dim, action_dim, width, depth
+        self.members, self.activation, self.layer_norm = members, activation, layer_norm
+        self.network = ensemble_mlp(members, [obs_dim + action_dim] + [width] * depth + [1], activation, layer_norm)
+
+    def forward(self, obs: Tensor, action: Tensor) -> Tensor:
+        x = torch.cat([self.scaled(obs), action], dim=-1)
+        return self.network(x.expand(self.members, *x.shape)).squeeze(-1)
+
+    def pessimistic(self, obs: Tensor, action: Tensor, spread: float | None = None) -> Tensor:
+        """The value that the members agree on, (B,); see `lower_bound`."""
+        return lower_bound(self(obs, action), spread)
+
+    def describe(self) -> dict:
+        """The arguments that make this ensemble, as plain data, for saving."""
+        names = ("obs_dim", "action_dim", "width", "depth", "members", "activation", "layer_norm")
+        return {name: getattr(self, name) for name in names}
+
+
+class ValueNet(_Critic):
+    """V(obs), (B, O) -> (B,)."""
+
+    def __init__(self, obs_dim: int, width: int = 256, depth: int = 3, activation: str = "silu",
+                 layer_norm: bool = True):
+        super().__init__(obs_dim)
+        self.network = ensemble_mlp(1, [obs_dim] + [width] * depth + [1], activation, layer_norm)
+
+    def forward(self, obs: Tensor) -> Tensor:
+        return self.network(self.scaled(obs)[None]).squeeze(-1)[0]
+
+
+def lower_bound(q: Tensor, spread: float | None = None) -> Tensor:
+    """Pessimism over an ensemble, (E, B) -> (B,): the least of the members, or mean - spread * std (biased)."""
+    return q.amin(0) if spread is None else q.mean(0) - spread * q.std(0, correction=0)
 
 
 def td_target(reward: Tensor, terminal: Tensor, next_value: Tensor, gamma: float) -> Tensor:
@@ -38,3 +73,26 @@ def td_target(reward: Tensor, terminal: Tensor, next_value: Tensor, gamma: float
 def td_loss(q: Tensor, target: Tensor) -> Tensor:
     """Squared error of every member to the one target (GTP Eq. 16); q (E, B), target (B,). Sums members, means rows."""
     return (q - target.detach()).pow(2).mean(1).sum()
+
+
+def expectile_loss(diff: Tensor, expectile: float) -> Tensor:
+    """mean |tau - 1(diff < 0)| diff^2, diff = Q - V (IQL, Kostrikov et al. 2022, Eq. 5). Its minimum over V is the
+    tau-expectile of Q: tau = 1/2 the mean, tau near 1 near the best action in the data."""
+    return ((expectile - (diff < 0).to(diff.dtype)).abs() * diff**2).mean()
+
+
+def normalised_q_loss(q: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """-mean Q_j / mean |Q_i|, i and j two members drawn at random (Diffusion-QL, Wang et al. 2023, Eq. 3); q (E, B).
+
+    The divisor has no gradient: it takes the unit of reward out of the loss. q is at the policy's actions.
+    """
+    if len(q) < 2:
+        raise ValueError(f"normalised_q_loss divides one member by another and needs 2 or more, got {len(q)}")
+    j_and_i = torch.rand(len(q), generator=generator, device=q.device).topk(2).indices  # stays on the device
+    q_j, q_i = q.index_select(0, j_and_i)
+    return -q_j.mean() / q_i.detach().abs().mean().clamp(min=Q_FLOOR)
+
+
+def linear_q_loss(q: Tensor, spread: float | None = None) -> Tensor:
+    """-mean of the pessimistic value, in the unit of reward; q (E, B). GTP's ablation: large weights of it diverge."""
+    return -lower_bound(q, spread).mean()

@@ -1,21 +1,75 @@
 """Value guidance: weights that turn behaviour cloning into policy improvement."""
 
+import math
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 EPSILON = 1e-6  # added to std(A); the paper writes epsilon and gives no value
 WEIGHT_CAP = 100.0  # none is published for GTP; IQL's
 
 
-def advantage_weights(advantage: Tensor, eta: float | Tensor, cap: float = WEIGHT_CAP) -> Tensor:
-    """w = min(exp(eta max(0, A) / (std(A) + epsilon)), cap) (GTP Eq. 14), (B,) -> (B,), without gradient.
+def _standardised(advantage: Tensor) -> Tensor:
+    """A / (std(A) + epsilon); the standard deviation is the batch's, biased. The mean stays where it is."""
+    return advantage / (advantage.std(correction=0) + EPSILON)
 
-    eta is the advantage temperature: 0 gives ones (plain cloning), more trusts the critic more. The standard deviation
-    is the batch's, biased. Rows with A <= 0 keep weight 1, so a batch without a good action is cloned as it is.
+
+# what eta multiplies: an advantage (B,) in the unit of the rule
+WEIGHT_RULES: dict[str, Callable[[Tensor], Tensor]] = {
+    "truncated": lambda advantage: _standardised(advantage).clamp(min=0),  # exp(eta max(0, A) / std(A)), GTP Eq. 14
+    "standardised": _standardised,  # exp(eta A / std(A)): Eq. 14 without its truncation
+    "exponential": lambda advantage: advantage,  # exp(eta A), A in units of reward: AWR, IQL, the KL optimum
+    "sigmoid": _standardised,  # 2 sigmoid(eta A / std(A)): below 2 without a cap, and 1 at A = 0
+}
+
+
+def advantage_weights(advantage: Tensor, eta: float | Tensor, cap: float = WEIGHT_CAP, rule: str = "truncated",
+                      normalise: bool = False) -> Tensor:
+    """w = min(exp(eta max(0, A) / (std(A) + epsilon)), cap) (GTP Eq. 14), or by another of `WEIGHT_RULES`.
+
+    Advantages (B,) give weights (B,), without gradient. eta is the advantage temperature, one number or (B,), one for
+    each row: 0 gives ones (plain cloning), more trusts the critic more. Under the truncated rule rows with A <= 0 keep
+    weight 1, so a batch without a good action is cloned as it is.
+
+    `normalise` divides row i by the mean over the batch's advantages of the weight at row i's own eta. Rows of
+    different temperature then count alike in one loss; where eta does not depend on the action, what each temperature
+    learns is the same.
     """
-    advantage = advantage.detach()
-    scaled = advantage.clamp(min=0) / (advantage.std(correction=0) + EPSILON)
-    return torch.exp(eta * scaled).clamp(max=cap)  # exp may overflow to inf; the cap catches it
+    if rule not in WEIGHT_RULES:
+        raise ValueError(f"unknown rule {rule!r}; known: {', '.join(WEIGHT_RULES)}")
+    if isinstance(eta, Tensor):
+        if eta.shape not in ((), advantage.shape):
+            raise ValueError(f"eta must be a number, or one for each of the {len(advantage)} advantages, "
+                             f"got shape {tuple(eta.shape)}")
+    elif not (eta >= 0 and math.isfinite(eta)):
+        raise ValueError(f"eta must be 0 or more and finite, got {eta!r}")
+    scaled = WEIGHT_RULES[rule](advantage.detach())
+    if not normalise:
+        return _weight(eta * scaled, rule).clamp(max=cap)  # exp may overflow to inf; the cap catches it
+    eta = torch.as_tensor(eta, dtype=scaled.dtype, device=scaled.device)
+    table = _log_weight(eta.reshape(-1, 1) * scaled, rule, cap)  # [i, j]: action j at row i's temperature; (B or 1, B)
+    return torch.exp(_log_weight(eta * scaled, rule, cap) - table.logsumexp(1) + math.log(len(scaled)))
+
+
+def _weight(x: Tensor, rule: str) -> Tensor:
+    return 2 * x.sigmoid() if rule == "sigmoid" else x.exp()
+
+
+def _log_weight(x: Tensor, rule: str, cap: float) -> Tensor:
+    """ln min(w, cap). In logarithms the ratio of weights survives where every weight underflows."""
+    return (math.log(2) + logsigmoid(x) if rule == "sigmoid" else x).clamp(max=math.log(cap))
+
+
+def check_weights(weights: Tensor, n: int) -> None:
+    """ValueError unless `weights` are n finite numbers >= 0, (n,), and not all 0."""
+    if weights.shape != (n,):
+        raise ValueError(f"weights must have shape ({n},), one for each row, got {tuple(weights.shape)}")
+    if not weights.isfinite().all():
+        raise ValueError("weights contains NaN or infinity; remove those rows first")
+    if (weights < 0).any() or not weights.sum() > 0:
+        raise ValueError("weights must be >= 0 and not all 0")
 
 
 def effective_sample_size(weights: Tensor) -> Tensor:

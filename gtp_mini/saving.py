@@ -6,14 +6,17 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from .agents.best_of import BestOfN, BestOfNConfig
 from .agents.gaussian import GaussianPolicy, GaussianPolicyConfig
+from .critics import QEnsemble
 from .flow_map import FlowMap, FlowMapConfig
 
-KINDS = {"FlowMap": (FlowMap, FlowMapConfig), "GaussianPolicy": (GaussianPolicy, GaussianPolicyConfig)}
+KINDS = {"FlowMap": (FlowMap, FlowMapConfig), "GaussianPolicy": (GaussianPolicy, GaussianPolicyConfig),
+         "BestOfN": (BestOfN, BestOfNConfig)}
 
 
 def save(model: nn.Module, path: str | Path) -> None:
-    """Writes a FlowMap or GaussianPolicy with its configuration. Overwrites; atomic."""
+    """Writes a model of one of `KINDS` with its configuration. Overwrites; atomic."""
     header = {"kind": type(model).__name__, "config": json.dumps(model.describe())}
     write_tensors(path, model.state_dict(), header)
 
@@ -25,13 +28,21 @@ def load(path: str | Path) -> nn.Module:
     if kind not in KINDS:
         raise ValueError(f"{path} is not a gtp_mini model: its header names the kind {kind!r}, "
                          f"expected one of {', '.join(KINDS)}")
-    model_class, config_class = KINDS[kind]
     try:
-        model = model_class(config_class(**json.loads(header["config"])))
+        model = _build(kind, json.loads(header["config"]))
         model.load_state_dict(tensors)
     except (TypeError, KeyError, RuntimeError, ValueError) as error:
         raise ValueError(f"{path} does not fit this version of gtp_mini: {str(error).splitlines()[0]}") from None
     return model.requires_grad_(False)
+
+
+def _build(kind: str, config: dict) -> nn.Module:
+    """A fresh model from what its `describe` wrote."""
+    model_class, config_class = KINDS[kind]
+    if model_class is not BestOfN:
+        return model_class(config_class(**config))
+    policy, critic = _build(**config["policy"]), QEnsemble(**config["critic"])
+    return BestOfN(policy, critic, config_class(**config["choice"]))
 
 
 def write_tensors(path: str | Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..critics import DoubleQ, td_loss, td_target
+from ..critics import QEnsemble, td_loss, td_target
 from ..flow_map import FlowMap, FlowMapConfig
 from ..guidance import WEIGHT_CAP, advantage_weights, effective_sample_size
 from ..networks import ema_update
@@ -90,8 +90,8 @@ class GTP(Agent):
         self.policy = deepcopy(self.actor).requires_grad_(False)  # the EMA actor: target, and what is evaluated
         self.optimizers = {"actor": adam(self.actor, c.lr)}
         if self.needs_values:
-            self.critic = DoubleQ(obs_dim, action_dim, c.width, c.depth, activation=c.activation,
-                                  layer_norm=c.layer_norm)
+            self.critic = QEnsemble(obs_dim, action_dim, c.width, c.depth, activation=c.activation,
+                                    layer_norm=c.layer_norm)
             self.target_critic = deepcopy(self.critic).requires_grad_(False)
             self.optimizers["critic"] = adam(self.critic, c.critic_lr)
 
@@ -135,12 +135,12 @@ class GTP(Agent):
         where = torch.cat([batch["next_obs"]] + [batch["obs"]] * c.value_samples)
         actions = self.act(where, c.target_steps, generator)
         with torch.no_grad():
-            next_value = self.target_critic.minimum(batch["next_obs"], actions[:n])
+            next_value = self.target_critic.pessimistic(batch["next_obs"], actions[:n])
             target = td_target(batch["reward"], batch["terminal"], next_value, c.gamma)
         loss = td_loss(self.critic(batch["obs"], batch["action"]), target)
         norm = gradient_step(self.optimizers["critic"], loss, c.clip)
         with torch.no_grad():
-            q = self.critic.minimum(torch.cat([batch["obs"], where[n:]]), torch.cat([batch["action"], actions[n:]]))
+            q = self.critic.pessimistic(torch.cat([batch["obs"], where[n:]]), torch.cat([batch["action"], actions[n:]]))
             value = q[n:].view(c.value_samples, n).mean(0)
             advantage = q[:n] - value
             weights = advantage_weights(advantage, c.eta, c.weight_cap)

@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gtp_mini.critics import DoubleQ, td_loss, td_target
+from gtp_mini.critics import QEnsemble, td_loss, td_target
 from gtp_mini.networks import ensemble_mlp, mlp
 
 
 @pytest.fixture
 def critic():
     torch.manual_seed(0)
-    return DoubleQ(3, 2, width=8, depth=2, members=3)
+    return QEnsemble(3, 2, width=8, depth=2, members=3)
 
 
 def inputs(n=5):
@@ -59,7 +59,7 @@ def test_members_start_as_linear_layers_do():
 def test_minimum_is_over_members_of_each_row(critic):
     obs, action = inputs()
     q = critic(obs, action)
-    assert critic.minimum(obs, action).tolist() == [min(q[e, i].item() for e in range(3)) for i in range(5)]
+    assert critic.pessimistic(obs, action).tolist() == [min(q[e, i].item() for e in range(3)) for i in range(5)]
 
 
 def test_the_state_is_normalised_and_the_action_is_not(critic):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gtp_mini import samplers
-from gtp_mini.critics import DoubleQ
+from gtp_mini.critics import QEnsemble
 from gtp_mini.flow_map import FlowMap, FlowMapConfig
 from gtp_mini.networks import TimeFeatures, mlp
 from gtp_mini.times import sampling_times
@@ -133,7 +133,7 @@ def test_condition_is_normalised():
         assert not torch.allclose(net(x, 2.0, 0.5, data[:4]), net(x, 2.0, 0.5, data[4:8]))
 
 
-@pytest.mark.parametrize("make", [lambda: model(obs_dim=3), lambda: DoubleQ(3, 2, width=4, depth=1)])
+@pytest.mark.parametrize("make", [lambda: model(obs_dim=3), lambda: QEnsemble(3, 2, width=4, depth=1)])
 def test_what_does_not_vary_keeps_its_scale(make):
     """A constant has no spread to divide by, whatever rounding says, nor has a single observation."""
     data = points(1000, 3)

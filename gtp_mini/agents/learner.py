@@ -1,0 +1,136 @@
+"""What is an action worth? Everything that the agents which read rewards share: critics, targets, advantages."""
+
+import math
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..critics import QEnsemble, ValueNet, expectile_loss, lower_bound, td_loss, td_target
+from ..networks import ema_update
+from ..times import sampling_times
+from .base import Batch, Metrics, adam, gradient_step
+
+VALUES = ("policy", "expectile")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueConfig:
+    """How values are learned. "Ours" marks a choice for which there is no published value."""
+
+    gamma: float = 0.99
+    critic_lr: float = 3e-4
+    critic_ema: float = 0.995
+    critic_heads: int = 2
+    pessimism: float = 0.0  # 0: the least of the heads; c > 0: their mean - c std
+    layer_norm: bool = True  # in the critic. Ours; every strong AntMaze method has it
+    value: str = "policy"  # V from the policy's own actions, or "expectile": from the data's actions alone (IQL)
+    expectile: float = 0.7  # IQL's for locomotion; 0.9 for AntMaze
+    value_samples: int = 1  # policy samples whose mean Q is V(s); 0: no V, no advantage. Ours
+    target_steps: int = 2  # K of the policy inside the critic's target; GTP samples with the full K = 5
+    target_candidates: int = 1  # actions at s', of which each head takes its best; Diffusion-QL's max-Q backup has 10
+    reward_scale: float = 1.0  # r -> reward_scale * r + reward_offset
+    reward_offset: float = 0.0
+
+    def __post_init__(self):
+        if not 0 <= self.gamma < 1:
+            raise ValueError(f"gamma must be in [0, 1), got {self.gamma!r}")
+        for name in ("critic_lr", "reward_scale"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
+        if not 0 <= self.critic_ema <= 1:
+            raise ValueError(f"critic_ema must be between 0 and 1, got {self.critic_ema!r}")
+        if not 0 < self.expectile < 1:
+            raise ValueError(f"expectile must be between 0 and 1, both excluded, got {self.expectile!r}")
+        for name, low, high in (("critic_heads", 2, 10), ("value_samples", 0, 64), ("target_candidates", 1, 64)):
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"{name} must be between {low} and {high}, got {getattr(self, name)!r}")
+        if not 0 <= self.pessimism < math.inf:
+            raise ValueError(f"pessimism must be 0 (the least of the heads) or more, got {self.pessimism!r}")
+        if self.value not in VALUES:
+            raise ValueError(f"unknown value {self.value!r}; known: {', '.join(VALUES)}")
+        if not math.isfinite(self.reward_offset):
+            raise ValueError(f"reward_offset must be finite, got {self.reward_offset!r}")
+        sampling_times(self.target_steps)  # raises if it is absurd
+
+    @property
+    def spread(self) -> float | None:
+        """The pessimism as `lower_bound` takes it."""
+        return self.pessimism or None
+
+
+class ValueLearner(nn.Module):
+    """Critic, its slow copy, and a value network if V is an expectile; one `update` a step, then `soft_update`."""
+
+    def __init__(self, obs_dim: int, action_dim: int, config: ValueConfig, width: int = 256, depth: int = 3,
+                 activation: str = "silu"):
+        super().__init__()
+        self.config = c = config
+        self.critic = QEnsemble(obs_dim, action_dim, width, depth, c.critic_heads, activation, c.layer_norm)
+        self.target_critic = deepcopy(self.critic).requires_grad_(False)
+        self.optimizers = {"critic": adam(self.critic, c.critic_lr)}
+        if c.value == "expectile":
+            self.value = ValueNet(obs_dim, width, depth, activation, c.layer_norm)
+            self.optimizers["value"] = adam(self.value, c.critic_lr)
+
+    def update(self, batch: Batch, act: Callable[[Tensor], Tensor] | None, generator: torch.Generator,
+               clip: float) -> tuple[Tensor | None, Metrics]:
+        """One step of the critic (and of V); then the batch's advantages Q(s, a) - V(s), (B,), without gradient.
+
+        `act` gives the policy's actions at observations, (M, O) -> (M, A), without gradient, drawn from `generator`;
+        expectile values do not ask it. Without value_samples there is no V and the advantage is None.
+        """
+        reward = self.config.reward_scale * batch["reward"] + self.config.reward_offset
+        learn = self._from_data if self.config.value == "expectile" else self._from_policy
+        q, value, visited, metrics = learn(batch, reward, act, clip)
+        metrics |= {"q_mean": q.mean(), "q_abs_max": visited.abs().amax()}
+        if value is None:
+            return None, metrics
+        advantage = q - value
+        return advantage, metrics | {"value_mean": value.mean(), "advantage_std": advantage.std(correction=0),
+                                     "advantage_positive": (advantage > 0).float().mean()}
+
+    def _from_policy(self, batch, reward, act, clip):
+        """Clipped double Q (GTP Eq. 16): the future is what the policy's own actions at s' are worth."""
+        c, n, m = self.config, len(reward), self.config.target_candidates
+        # the policy's actions at s' (for the target) and at s (for V) come from one call
+        where = torch.cat([batch["next_obs"]] * m + [batch["obs"]] * c.value_samples)
+        actions = act(where)
+        with torch.no_grad():
+            candidates = self.target_critic(where[: m * n], actions[: m * n])  # (E, m n)
+            next_value = lower_bound(candidates.view(-1, m, n).amax(1), c.spread)
+        metrics = self._step_critic(batch, reward, next_value, clip)
+        with torch.no_grad():  # by the critic just updated
+            q = self.critic.pessimistic(torch.cat([batch["obs"], where[m * n :]]),
+                                        torch.cat([batch["action"], actions[m * n :]]), c.spread)
+            value = q[n:].view(c.value_samples, n).mean(0) if c.value_samples else None
+        return q[:n], value, q, metrics
+
+    def _from_data(self, batch, reward, act, clip):
+        """Implicit Q-learning (Kostrikov et al. 2022): V an expectile of Q over the data's actions, Q towards V(s')."""
+        c = self.config
+        with torch.no_grad():
+            q = self.target_critic.pessimistic(batch["obs"], batch["action"], c.spread)
+        loss = expectile_loss(q - self.value(batch["obs"]), c.expectile)
+        norm = gradient_step(self.optimizers["value"], loss, clip)
+        with torch.no_grad():  # by the V just updated
+            value, next_value = self.value(torch.cat([batch["obs"], batch["next_obs"]])).view(2, -1)
+        metrics = self._step_critic(batch, reward, next_value, clip)
+        return q, value, q, metrics | {"loss_value": loss.detach(), "grad_value": norm}
+
+    def _step_critic(self, batch: Batch, reward: Tensor, next_value: Tensor, clip: float) -> Metrics:
+        target = td_target(reward, batch["terminal"], next_value, self.config.gamma)
+        loss = td_loss(self.critic(batch["obs"], batch["action"]), target)
+        norm = gradient_step(self.optimizers["critic"], loss, clip)
+        return {"loss_critic": loss.detach(), "grad_critic": norm}
+
+    def soft_update(self) -> None:
+        """Moves the target critic towards the critic; last in a step."""
+        ema_update(self.target_critic, self.critic, self.config.critic_ema)
+
+    def set_observation_scale(self, obs: Tensor) -> None:
+        """Takes the normalisation of observations from the data, (M, O)."""
+        for network in self.children():
+            network.set_observation_scale(obs)
