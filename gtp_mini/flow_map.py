@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from . import samplers
+from .clocks import CLOCKS
 from .networks import TimeFeatures, check_activation, mlp, set_scale
 from .times import RHO, SIGMA_MAX, SIGMA_MIN, sampling_times
 
@@ -37,16 +38,35 @@ class FlowMapConfig:
     sigma_min: float = SIGMA_MIN
     sigma_max: float = SIGMA_MAX
     rho: float = RHO
+    sampler: str = "jumps"  # how `sample` walks, a name of samplers.SAMPLERS; euler where only the denoiser is trained
+    clock: str = "edm"  # in whose time its steps are evenly spaced, a name of clocks.CLOCKS
+    eta: float | None = None  # a number: one network for every advantage temperature, and the one it samples at
 
     def __post_init__(self):
         for name in ("action_dim", "width", "depth", "time_dim", "sigma_data", "sigma_min", "rho"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
+        for name, known in (("sampler", samplers.SAMPLERS), ("clock", CLOCKS)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"unknown {name} {getattr(self, name)!r}; known: {', '.join(known)}")
+        if self.eta is not None:
+            check_eta(self.eta)
         check_activation(self.activation)
         if self.obs_dim < 0:
             raise ValueError(f"obs_dim must be 0 or more, got {self.obs_dim!r}")
         if not self.sigma_max > self.sigma_min:
             raise ValueError(f"sigma_max must be above sigma_min ({self.sigma_min}), got {self.sigma_max!r}")
+
+    @property
+    def condition_dim(self) -> int:
+        """Width of what phi takes as `obs`: the observation, then the temperature if there is one."""
+        return self.obs_dim + (self.eta is not None)
+
+    def sampling_times(self, steps: int, device: torch.device | str | None = None) -> Tensor:
+        """The K + 1 noise levels of a K-step sample, from sigma_max to 0."""
+        if self.clock == "edm":
+            return sampling_times(steps, self.sigma_min, self.sigma_max, self.rho, device)
+        return CLOCKS[self.clock]().grid(steps, self.sigma_min, self.sigma_max, device)
 
 
 class FlowMap(nn.Module):
@@ -60,24 +80,33 @@ class FlowMap(nn.Module):
         self.config = config
         c = config
         self.time_features = TimeFeatures(c.time_dim, floor=c.sigma_min)
-        sizes = [c.action_dim + 2 * c.time_dim + c.obs_dim] + [c.width] * c.depth + [c.action_dim]
+        sizes = [c.action_dim + 2 * c.time_dim + c.condition_dim] + [c.width] * c.depth + [c.action_dim]
         self.network = mlp(sizes, c.activation)
         self.register_buffer("obs_mean", torch.zeros(c.obs_dim))
         self.register_buffer("obs_std", torch.ones(c.obs_dim))
 
     def phi(self, x: Tensor, t: Tensor | float, s: Tensor | float, obs: Tensor | None = None) -> Tensor:
         """Endpoint estimate phi(x, t, s), (B, A). Preconditioned as EDM (Karras et al. 2022, Eq. 7)."""
+        if x.ndim != 2 or x.shape[1] != self.config.action_dim or not x.is_floating_point():
+            raise ValueError(f"x must be a float tensor of shape (B, {self.config.action_dim}), "
+                             f"got {x.dtype} of shape {tuple(x.shape)}")
         t, s = _times(t, x), _times(s, x)
         sd = self.config.sigma_data
         total = (t**2 + sd**2).sqrt()[:, None]  # standard deviation of x_t
         parts = [x / total, self.time_features(t), self.time_features(s)]
-        if check_obs(obs, len(x), self.config.obs_dim):
-            parts.append((obs - self.obs_mean) / self.obs_std)
+        if check_obs(obs, len(x), self.config.condition_dim):
+            parts.append((obs[:, : self.config.obs_dim] - self.obs_mean) / self.obs_std)
+            if self.config.eta is not None:
+                parts.append(torch.log1p(obs[:, -1:]))
         return (sd / total) ** 2 * x + (t[:, None] * sd / total) * self.network(torch.cat(parts, dim=-1))
 
     def forward(self, x: Tensor, t: Tensor | float, s: Tensor | float, obs: Tensor | None = None) -> Tensor:
-        """Phi(x, t, s): the ODE's solution at noise level s <= t, (B, A)."""
+        """Phi(x, t, s): the ODE's solution at noise level s <= t, (B, A).
+
+        Raises ValueError for times that are negative, not finite or in the wrong order.
+        """
         t, s = _times(t, x), _times(s, x)
+        check_order(t, s)
         return jump(x, self.phi(x, t, s, obs), t, s)
 
     def denoise(self, x: Tensor, t: Tensor | float, obs: Tensor | None = None) -> Tensor:
@@ -91,11 +120,13 @@ class FlowMap(nn.Module):
     @torch.no_grad()
     def sample(self, n: int | None = None, obs: Tensor | None = None, steps: int = 5,
                generator: torch.Generator | None = None, return_path: bool = False,
-               sampler: "samplers.Sampler | None" = None, noise_scale: float = 1.0) -> Tensor:
+               sampler: "samplers.Sampler | None" = None, noise_scale: float = 1.0,
+               eta: float | None = None) -> Tensor:
         """Draws n samples in `steps` jumps from N(0, sigma_max^2 I): (n, A), or the path (K + 1, n, A), noise first.
 
         Deterministic given the noise (GTP Eq. 15). obs is (n, O) for a conditional model; then n may be left out.
-        `sampler` is any function of `gtp_mini.samplers`; `noise_scale` < 1 starts from less noise (nearer the mean).
+        `sampler` is any function of `gtp_mini.samplers`, by default the configuration's; `noise_scale` < 1 starts from
+        less noise (nearer the mean); `eta` is the temperature, for a model that is trained for all of them.
         """
         if obs is not None:
             n = len(obs) if n is None else n
@@ -104,9 +135,24 @@ class FlowMap(nn.Module):
         if n is None or n < 1:
             raise ValueError(f"n must be at least 1, got {n!r}")
         c, device = self.config, self.obs_mean.device
-        times = sampling_times(steps, c.sigma_min, c.sigma_max, c.rho, device)
+        times = c.sampling_times(steps, device)
         noise = torch.randn(n, c.action_dim, generator=generator, device=device)
-        return (sampler or samplers.jumps)(self, noise_scale * c.sigma_max * noise, times, obs, return_path)
+        walk = sampler or samplers.SAMPLERS[c.sampler]
+        return walk(self, noise_scale * c.sigma_max * noise, times, self.condition(obs, n, eta), return_path, generator)
+
+    def condition(self, obs: Tensor | None, n: int, eta: float | Tensor | None = None) -> Tensor | None:
+        """What phi takes as `obs`, (n, O) or (n, O + 1): the observation and, for a model of all temperatures, eta
+        (a number or (n,); the configuration's if it is left out)."""
+        if self.config.eta is None:
+            if eta is not None:
+                raise ValueError("this model has no temperature to choose: train it with eta_conditioned=True")
+            return obs
+        eta = self.config.eta if eta is None else eta
+        if not isinstance(eta, Tensor):
+            check_eta(eta)
+            eta = self.obs_mean.new_tensor(float(eta))
+        column = eta.expand(n)[:, None]
+        return column if obs is None else torch.cat([obs, column], dim=-1)
 
     def set_observation_scale(self, obs: Tensor) -> None:
         """Takes mean and standard deviation of (M, O) observations as the normalisation of the condition."""
@@ -128,6 +174,20 @@ def check_obs(obs: Tensor | None, n: int, obs_dim: int) -> bool:
     return obs_dim > 0
 
 
+def check_order(t: Tensor, s: Tensor) -> None:
+    """ValueError unless 0 <= s <= t < infinity in every row."""
+    if not bool(((s >= 0) & (s <= t) & (t < torch.inf)).all()):
+        worst = int((~((s >= 0) & (s <= t) & (t < torch.inf))).nonzero()[0])
+        raise ValueError(f"times must satisfy 0 <= s <= t < infinity: a jump goes from noise t to less noise s; "
+                         f"row {worst} has t = {t[worst].item():g}, s = {s[worst].item():g}")
+
+
+def check_eta(eta: float) -> None:
+    """ValueError unless eta is an advantage temperature, a number from 0 to 100."""
+    if isinstance(eta, bool) or not isinstance(eta, int | float) or not 0 <= eta <= 100:
+        raise ValueError(f"eta must be between 0 (behaviour cloning) and 100, got {eta!r}")
+
+
 def jump(x: Tensor, phi: Tensor, t: Tensor, s: Tensor) -> Tensor:
     """Phi = (s / t) x + (1 - s / t) phi (GTP Eq. 4); x, phi (B, A), t, s (B,). At t = s = 0 it is x."""
     ratio = torch.where(t > 0, s / t, 1.0)[:, None]
@@ -137,4 +197,7 @@ def jump(x: Tensor, phi: Tensor, t: Tensor, s: Tensor) -> Tensor:
 def _times(t: Tensor | float, x: Tensor) -> Tensor:
     """A time for each row of x: numbers and 0-d tensors are repeated, (B,) passes through."""
     t = torch.as_tensor(t, dtype=x.dtype, device=x.device)
+    if t.ndim and t.shape != x.shape[:1]:
+        raise ValueError(f"times must be a number or of shape ({len(x)},), one for each row of x; "
+                         f"got shape {tuple(t.shape)}")
     return t.expand(len(x)) if t.ndim == 0 else t

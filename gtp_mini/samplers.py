@@ -1,9 +1,9 @@
 """From noise to samples. Every sampler has one signature, and a path on request:
 
-    sampler(model, x, times, obs=None, return_path=False)
+    sampler(model, x, times, obs=None, return_path=False, generator=None)
 
 x (B, A) is at noise level times[0]; times (K + 1,) descends, usually to 0. Returns (B, A), or (K + 1, B, A) with x
-first.
+first. One network call a step, Heun two. `generator` draws the fresh noise of the samplers that take some.
 `model` is anything with the methods used: a FlowMap, or an exact distribution of `gtp_mini.exact`.
 """
 
@@ -15,17 +15,25 @@ from torch import Tensor
 Sampler = Callable[..., Tensor]
 
 
-def jumps(model, x: Tensor, times: Tensor, obs: Tensor | None = None, return_path: bool = False) -> Tensor:
+def jumps(model, x: Tensor, times: Tensor, obs: Tensor | None = None, return_path: bool = False,
+          generator: torch.Generator | None = None) -> Tensor:
     """K jumps of the flow map (GTP Eq. 15): exact at any K when the map is."""
     return _walk(lambda x, t, s: model(x, t, s, obs), x, times, return_path)
 
 
-def euler(model, x: Tensor, times: Tensor, obs: Tensor | None = None, return_path: bool = False) -> Tensor:
-    """K Euler steps of the probability-flow ODE (DDIM in this clock): first order, one network call a step."""
-    return _walk(lambda x, t, s: x + (s - t)[:, None] * model.velocity(x, t, obs), x, times, return_path)
+def euler(model, x: Tensor, times: Tensor, obs: Tensor | None = None, return_path: bool = False,
+          generator: torch.Generator | None = None) -> Tensor:
+    """K Euler steps of the probability-flow ODE (DDIM, and flow matching's Euler steps): first order."""
+
+    def step(x: Tensor, t: Tensor, s: Tensor) -> Tensor:
+        ratio = (s / t)[:, None]
+        return ratio * x + (1 - ratio) * model.denoise(x, t, obs)
+
+    return _walk(step, x, times, return_path)
 
 
-def heun(model, x: Tensor, times: Tensor, obs: Tensor | None = None, return_path: bool = False) -> Tensor:
+def heun(model, x: Tensor, times: Tensor, obs: Tensor | None = None, return_path: bool = False,
+         generator: torch.Generator | None = None) -> Tensor:
     """K Heun steps (EDM's sampler): second order, two calls a step; Euler where the step ends at 0."""
 
     def step(x: Tensor, t: Tensor, s: Tensor) -> Tensor:
@@ -35,6 +43,39 @@ def heun(model, x: Tensor, times: Tensor, obs: Tensor | None = None, return_path
         return x + h * (slope + model.velocity(x + h * slope, s, obs)) / 2
 
     return _walk(step, x, times, return_path)
+
+
+def ddpm(model, x: Tensor, times: Tensor, obs: Tensor | None = None, return_path: bool = False,
+         generator: torch.Generator | None = None) -> Tensor:
+    """K ancestral steps (Ho et al. 2020, Eq. 7, in our clock), the estimate of the data clipped to [-1, 1] as in
+    Diffusion-QL.
+
+    Draws x_s from q(x_s | x_t, x_0 = D): mean (s/t)^2 x + (1 - (s/t)^2) D, variance s^2 (1 - (s/t)^2).
+    """
+
+    def step(x: Tensor, t: Tensor, s: Tensor) -> Tensor:
+        ratio = ((s / t) ** 2)[:, None]
+        mean = ratio * x + (1 - ratio) * model.denoise(x, t, obs).clamp(-1, 1)
+        return mean + s[:, None] * (1 - ratio).sqrt() * _noise(x, generator)
+
+    return _walk(step, x, times, return_path)
+
+
+def consistency(model, x: Tensor, times: Tensor, obs: Tensor | None = None, return_path: bool = False,
+                generator: torch.Generator | None = None) -> Tensor:
+    """K rounds of a jump to 0 and fresh noise up to the next level (Song et al. 2023, Algorithm 1): stochastic."""
+
+    def step(x: Tensor, t: Tensor, s: Tensor) -> Tensor:
+        return model(x, t, torch.zeros_like(s), obs) + s[:, None] * _noise(x, generator)
+
+    return _walk(step, x, times, return_path)
+
+
+SAMPLERS: dict[str, Sampler] = {f.__name__: f for f in (jumps, euler, heun, ddpm, consistency)}
+
+
+def _noise(x: Tensor, generator: torch.Generator | None) -> Tensor:
+    return torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
 
 
 def _walk(step: Callable, x: Tensor, times: Tensor, return_path: bool) -> Tensor:

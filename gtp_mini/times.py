@@ -12,6 +12,7 @@ from torch import Tensor
 
 SIGMA_MIN, SIGMA_MAX, RHO = 0.002, 80.0, 7.0  # Karras et al. 2022, Table 1
 LOG_T_MEAN, LOG_T_STD = -1.1, 2.0  # log-normal over t of improved consistency training (Song & Dhariwal 2023)
+LEAST_SPAN = 1e-3  # of the grid's index, between the ends of a jump that is compared with itself
 MAX_SAMPLING_STEPS = 64  # more jumps than this only cost time; a typing error is likelier
 
 
@@ -42,11 +43,16 @@ def sampling_times(steps: int, sigma_min: float = SIGMA_MIN, sigma_max: float = 
     Evenly spaced in grid index, so that K = 1 is (sigma_max, 0) and K = 2 stops once, at 2.5 of 80.
     Raises ValueError unless 1 <= steps <= 64.
     """
-    if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= MAX_SAMPLING_STEPS:
-        raise ValueError(f"sampling steps must be a whole number between 1 and {MAX_SAMPLING_STEPS}, got {steps!r}")
+    check_steps(steps)
     times = karras_grid(steps, sigma_min, sigma_max, rho).flip(0)
     times[-1] = 0.0
     return times.to(device)
+
+
+def check_steps(steps: int) -> None:
+    """ValueError unless steps is a number of sampling steps."""
+    if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= MAX_SAMPLING_STEPS:
+        raise ValueError(f"sampling steps must be a whole number between 1 and {MAX_SAMPLING_STEPS}, got {steps!r}")
 
 
 def curriculum_intervals(step: int, total_steps: int, first: int = 10, last: int = 1280) -> int:
@@ -64,7 +70,7 @@ class Times(NamedTuple):
     """One draw of training times, each (B,), with s <= u < t."""
 
     t: Tensor  # from
-    u: Tensor  # between: the grid neighbour below t
+    u: Tensor  # between
     s: Tensor  # to (the paper's tau)
 
 
@@ -76,19 +82,49 @@ def sample_t(n: int, generator: torch.Generator, sigma_min: float = SIGMA_MIN, s
     return torch.exp(LOG_T_MEAN + LOG_T_STD * torch.special.ndtri(p)).clamp(sigma_min, sigma_max)
 
 
+def sample_lognormal(n: int, generator: torch.Generator, log_mean: float, log_std: float) -> Tensor:
+    """exp(N(log_mean, log_std^2)), (n,)."""
+    return torch.exp(log_mean + log_std * torch.randn(n, generator=generator, device=generator.device))
+
+
 def sample_times(n: int, intervals: Tensor | int, generator: torch.Generator, sigma_min: float = SIGMA_MIN,
-                 sigma_max: float = SIGMA_MAX, rho: float = RHO, zero_mass: float = 0.5) -> Times:
+                 sigma_max: float = SIGMA_MAX, rho: float = RHO, zero_mass: float = 0.5,
+                 window: int | None = 1) -> Times:
     """Draws (t, u, s) for the trajectory consistency loss of GTP.
 
-    A log-normal t falls into a grid cell; t and u are the cell's upper and lower ends. Adjacent u is what makes the
-    doubling curriculum meaningful: with u spread over the grid the loss has a fixed point that shrinks the samples
-    however fine the grid. s is uniform over the grid levels from sigma_min up to u, or exactly 0 with probability
-    `zero_mass` (our choice: the published text leaves both open).
+    A log-normal t falls into a grid cell; t is the cell's upper end. s is uniform over the grid levels below t, or
+    exactly 0 with probability `zero_mass` (our choice: the published text leaves both open). u is uniform over the
+    grid levels from s up to the one below t, but at most `window` cells below t; None for all of them.
+
+    Adjacent u (window 1) is what makes the doubling curriculum meaningful: with u spread over the grid the loss has a
+    fixed point that shrinks the samples however fine the grid.
     """
+    last = torch.as_tensor(intervals, device=generator.device) - 1
     cell = karras_index(sample_t(n, generator, sigma_min, sigma_max), intervals, sigma_min, sigma_max, rho).floor()
-    cell = cell.clamp(min=0).minimum(torch.as_tensor(intervals, device=cell.device) - 1)
+    cell = cell.clamp(min=0).minimum(last)
     pick, to_zero = torch.rand(2, n, generator=generator, device=generator.device)
-    s = karras_time((pick * (cell + 1)).floor().minimum(cell), intervals, sigma_min, sigma_max, rho)
-    return Times(t=karras_time(cell + 1, intervals, sigma_min, sigma_max, rho),
-                 u=karras_time(cell, intervals, sigma_min, sigma_max, rho),
-                 s=torch.where(to_zero < zero_mass, torch.zeros_like(s), s))
+    to = (pick * (cell + 1)).floor().minimum(cell)
+    to_zero = to_zero < zero_mass
+    between = cell
+    if window != 1:
+        lowest = torch.where(to_zero, 0, to)
+        lowest = lowest if window is None else lowest.maximum(cell + 1 - window)
+        between = lowest + (torch.rand(n, generator=generator, device=generator.device) * (cell + 1 - lowest)).floor()
+        between = between.minimum(cell)
+    t, u, s = (karras_time(index, intervals, sigma_min, sigma_max, rho) for index in (cell + 1, between, to))
+    return Times(t, u, torch.where(to_zero, torch.zeros_like(s), s))
+
+
+def sample_span(n: int, generator: torch.Generator, sigma_min: float = SIGMA_MIN, sigma_max: float = SIGMA_MAX,
+                rho: float = RHO, zero_mass: float = 0.25) -> Times:
+    """Draws (t, u, s) with sigma_min <= u < t anywhere and s below u, for the self-distillations; no grid.
+
+    All uniform in grid index, which is where samplers stop; s is exactly 0 with probability `zero_mass`, and t is
+    sigma_max with the same probability, because every sample starts there. Our choice. t and s are at least a
+    thousandth of the range apart, so that quotients by t - s are safe.
+    """
+    a, b, c, from_top, to_zero = torch.rand(5, n, generator=generator, device=generator.device)
+    top = torch.where(from_top < zero_mass, torch.ones_like(a), LEAST_SPAN + (1 - LEAST_SPAN) * a)
+    bottom = torch.where(to_zero < zero_mass, torch.zeros_like(b), b * (top - LEAST_SPAN))
+    t, u, s = (karras_time(i, 1, sigma_min, sigma_max, rho) for i in (top, bottom + c * (top - bottom), bottom))
+    return Times(t, u, torch.where(to_zero < zero_mass, torch.zeros_like(s), s))

@@ -102,7 +102,7 @@ def agent_config(config: TrainConfig, task: Task | None):
 def _publish(run: Run, agent: Agent, config: TrainConfig, task: Task | None, step: int, log: "_Log") -> None:
     """What follows from a saved state: weights and, where one is due, an evaluation. Made again on resume, as a kill
     may have come between."""
-    save(agent.policy, run.path / "model.safetensors")
+    save(agent.published(), run.path / "model.safetensors")
     due = config.eval_every and (step % config.eval_every == 0 or step == config.steps)
     if due and task and step not in [e["checkpoint_step"] for e in _during_training(run)]:
         log.say(_evaluate(run, agent, config, task, step))
@@ -116,9 +116,9 @@ def _during_training(run: Run) -> list[dict]:
 def _evaluate(run: Run, agent: Agent, config: TrainConfig, task: Task, step: int) -> str:
     """Evaluates the policy as it stands, records it, and keeps the weights if they are the best so far."""
     best = max((e["success_rate"] for e in _during_training(run)), default=-1.0)
-    result = evaluate(agent.policy, task, config.eval_episodes, config.sampling_steps, config.seed).summary()
+    result = evaluate(agent.published(), task, config.eval_episodes, config.sampling_steps, config.seed).summary()
     if result["success_rate"] > best:
-        save(agent.policy, run.path / "best.safetensors")
+        save(agent.published(), run.path / "best.safetensors")
     run.add_evaluation({"task": task.name, "method": config.method, "checkpoint_step": step,
                         "during_training": True} | result)
     return f"step {step}: success {result['success_rate']:.2f} over {result['episodes']} episodes"

@@ -1,26 +1,47 @@
 """The methods by name. One algorithm a file; each reads like its paper's box."""
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
+from .average_velocity import MeanFlowBC, ShortcutBC
 from .base import Agent
-from .gaussian import GaussianBC, GaussianConfig
-from .gtp import GTP, GTPConfig
+from .consistency import ConsistencyBC
+from .diffusion import DDPMConfig, DiffusionBC
+from .flow_matching import FlowBC
+from .gaussian import GaussianBC
+from .gtp import GTP
+from .gtp_sd import GTPSD
 
 
 @dataclass(frozen=True)
 class Method:
-    """A name of `fit` and `train`: an agent, its configuration, and what makes the name differ from the agent."""
+    """A name of `fit` and `train`: an agent, its configuration, and what makes the name differ from the agent.
+
+    `per_task` are settings that the method's authors publish for a task (or ours, where the agent's file says so);
+    `clone` names the method that learns from actions alone, which `fit` takes for it.
+    """
 
     agent: type[Agent]
     config: object
     description: str
+    per_task: dict[str, dict] = field(default_factory=dict)
+    clone: str | None = None
 
 
 METHODS: dict[str, Method] = {
-    "gtp": Method(GTP, GTPConfig(), "generative trajectory policy: flow map, advantage weights (eta > 0)"),
-    "gtp-bc": Method(GTP, GTPConfig(eta=0.0), "the same without a critic: behaviour cloning (eta = 0)"),
-    "gaussian-bc": Method(GaussianBC, GaussianConfig(), "behaviour cloning with a Gaussian: one mean, one spread"),
+    "gaussian-bc": Method(GaussianBC, GaussianBC.Config(), "cloning with a Gaussian: one mean, one spread"),
+    "diffusion": Method(DiffusionBC, DiffusionBC.Config(), "cloning with a diffusion model (EDM), Euler steps"),
+    "ddpm": Method(DiffusionBC, DDPMConfig(), "cloning with the five-step chain of Diffusion-QL"),
+    "flow-matching": Method(FlowBC, FlowBC.Config(), "cloning with flow matching, Euler steps"),
+    "consistency": Method(ConsistencyBC, ConsistencyBC.Config(), "cloning with a consistency model"),
+    "shortcut": Method(ShortcutBC, ShortcutBC.Config(), "cloning with a shortcut model"),
+    "meanflow": Method(MeanFlowBC, MeanFlowBC.Config(), "cloning with MeanFlow"),
+    "gtp": Method(GTP, GTP.Config(), "generative trajectory policy: flow map, advantage weights (eta > 0)",
+                  clone="gtp-bc"),
+    "gtp-bc": Method(GTP, GTP.Config(eta=0.0), "the same without a critic: behaviour cloning (eta = 0)"),
+    "gtp-sd": Method(GTPSD, GTPSD.Config(), "GTP whose far jumps learn from the model's own trajectories",
+                     clone="gtp-sd-bc"),
+    "gtp-sd-bc": Method(GTPSD, GTPSD.Config(eta=0.0), "the same without a critic"),
 }
 
 

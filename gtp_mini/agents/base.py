@@ -12,7 +12,7 @@ Metrics = dict[str, Tensor]  # 0-d tensors, on the device, without gradient
 class Agent(nn.Module, ABC):
     """A learning rule with its networks and optimisers.
 
-    `policy` is what is saved, evaluated and returned: a module with `sample(n, obs, steps, generator)`.
+    `policy` is the actor's moving average, a module with `sample(n, obs, steps, generator)`.
     `needs_values` tells whether the update reads rewards and next observations, or actions alone.
     """
 
@@ -27,6 +27,10 @@ class Agent(nn.Module, ABC):
     @abstractmethod
     def set_observation_scale(self, obs: Tensor) -> None:
         """Takes the normalisation of observations from the data, (M, O)."""
+
+    def published(self) -> nn.Module:
+        """What is saved, evaluated and returned by `fit`: the policy, or the policy with a critic that chooses."""
+        return self.policy
 
     def act(self, obs: Tensor, steps: int, generator: torch.Generator, noise_scale: float = 1.0) -> Tensor:
         """Actions for the environment: a policy sample clamped to [-1, 1], (B, O) -> (B, A)."""
@@ -50,6 +54,20 @@ class Agent(nn.Module, ABC):
                     index, slot = name.split("/")[2:]
                     state.setdefault(int(index), {})[slot] = value
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def check_positive(config: object, *names: str) -> None:
+    """ValueError unless these fields are above 0."""
+    for name in names:
+        if not getattr(config, name) > 0:
+            raise ValueError(f"{name} must be positive, got {getattr(config, name)!r}")
+
+
+def check_between(config: object, low: float, high: float, *names: str) -> None:
+    """ValueError unless these fields are between low and high, both included."""
+    for name in names:
+        if not low <= getattr(config, name) <= high:
+            raise ValueError(f"{name} must be between {low} and {high}, got {getattr(config, name)!r}")
 
 
 def gradient_step(optimizer: torch.optim.Optimizer, loss: Tensor, clip: float) -> Tensor:

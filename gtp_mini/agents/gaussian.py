@@ -89,6 +89,8 @@ class GaussianPolicy(nn.Module):
 class GaussianBC(Agent):
     """Maximum likelihood of the data's actions."""
 
+    Config = GaussianConfig
+
     def __init__(self, obs_dim: int, action_dim: int, total_steps: int, config: GaussianConfig | None = None):
         super().__init__()
         self.config = c = config or GaussianConfig()

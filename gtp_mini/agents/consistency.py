@@ -1,0 +1,31 @@
+"""Consistency behaviour cloning (Ding & Jin 2024): jumps to the data only, trained from grid level to grid level."""
+
+from dataclasses import dataclass
+
+from ..objectives import consistency_training_loss
+from .actor import ActorConfig, CurriculumConfig, FlowMapAgent
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsistencyConfig(ActorConfig, CurriculumConfig):
+    """The improved recipe (Song & Dhariwal 2023): doubling grid, no moving average in the teacher, 1 / gap weights."""
+
+    inverse_gap: bool = True
+    sampler: str = "consistency"
+
+    def __post_init__(self):
+        ActorConfig.__post_init__(self)
+        CurriculumConfig.__post_init__(self)
+
+
+class ConsistencyBC(FlowMapAgent):
+    """min E |f(a_t, t) - sg f(a_u, u)|^2."""
+
+    Config = ConsistencyConfig
+
+    def actor_loss(self, batch, obs, weights, step, generator):
+        c, action = self.config, batch["action"]
+        intervals = c.intervals(step, self.total_steps, action.device)
+        loss, metrics = consistency_training_loss(self.actor, self.teacher, action, obs, weights, generator, intervals,
+                                                  c.inverse_gap)
+        return loss, metrics | {"intervals": intervals}

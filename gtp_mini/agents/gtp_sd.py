@@ -1,0 +1,44 @@
+"""GTP-SD: a generative trajectory policy whose global loss is self-distillation.
+
+The denoising term carries data and advantage weights; what ties far jumps together is an identity of the flow map on
+the model's own trajectories, which has no bias, needs no curriculum and no weights. Everything else is GTP's.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ..objectives import esd_loss, lsd_loss, psd_loss
+from .actor import ActorConfig, WeightedAgent, WeightedConfig
+from .base import check_between, check_positive
+
+DISTILLATIONS = {"progressive": psd_loss, "lagrangian": lsd_loss, "eulerian": esd_loss}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GTPSDConfig(ActorConfig, WeightedConfig):
+    """The defaults are what the study of few-step quality found best."""
+
+    distillation: str = "progressive"
+    distillation_weight: float = 1.0
+    fraction: float = 0.5  # of the batch on which jumps are compared
+    zero_mass: float = 0.25  # share of the jumps that end at 0, and of those that start at sigma_max
+
+    def __post_init__(self):
+        for parent in (ActorConfig, WeightedConfig):
+            parent.__post_init__(self)
+        check_positive(self, "distillation_weight", "fraction")
+        check_between(self, 0, 1, "fraction", "zero_mass")
+        if self.distillation not in DISTILLATIONS:
+            raise ValueError(f"unknown distillation {self.distillation!r}; known: {', '.join(DISTILLATIONS)}")
+
+
+class GTPSD(WeightedAgent):
+    """The agent. obs_dim 0 gives an unconditional model (then eta must be 0)."""
+
+    Config = GTPSDConfig
+
+    def actor_loss(self, batch, obs: Tensor | None, weights: Tensor | None, step, generator):
+        c, loss = self.config, DISTILLATIONS[self.config.distillation]
+        return loss(self.actor, self.teacher, batch["action"], obs, weights, generator, c.distillation_weight,
+                    c.fraction, c.zero_mass)

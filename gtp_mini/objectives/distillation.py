@@ -1,0 +1,103 @@
+"""Self-distillation: three identities of the exact flow map, turned into targets without bias.
+
+GTP's target a + u z is a point of the data's noise, not of the model's trajectory, and shrinks what is learnt (chapter
+on consistency). Here the model is compared with itself along its own trajectory; the denoising term alone carries the
+data and the weights. After Boffi et al. 2025 (arXiv 2505.18825), rewritten for x_t = a + t z and the endpoint phi.
+
+Every loss is
+
+    w lambda(t') ||a - phi(a_t', t', t')||^2  +  distillation_weight * lambda(t) ||phi(x, t, s) - target||^2,
+
+with lambda(t) = (t^2 + sigma_data^2) / (t sigma_data)^2, which makes all noise levels count alike (EDM), t' drawn as
+GTP draws t, and (t, u, s) drawn over the whole triangle for the first `fraction` of the rows.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.func import jvp
+
+from ..clocks import EDM
+from ..flow_map import FlowMap, jump
+from ..times import Times, sample_span, sample_t
+from .terms import Metrics, flow_map, mean_square, noise_like
+
+Residual = Callable[[FlowMap, FlowMap, Tensor, Tensor, Times, Tensor | None], Tensor]  # -> error of phi, (B, A)
+
+
+def psd_residual(model: FlowMap, target_model: FlowMap, actions: Tensor, x: Tensor, times: Times,
+                 obs: Tensor | None) -> Tensor:
+    """Progressive: Phi(x, t, s) = Phi(Phi(x, t, u), u, s), written for phi.
+
+    phi(x, t, s) - sg[c phi'(x, t, u) + (1 - c) phi'(y, u, s)], y = Phi'(x, t, u), c = s (t - u) / (u (t - s)).
+    """
+    t, u, s = times
+    with torch.no_grad():
+        first = target_model.phi(x, t, u, obs)
+        second = target_model.phi(jump(x, first, t, u), u, s, obs)
+        share = (s * (t - u) / (u * (t - s)))[:, None]
+        target = share * first + (1 - share) * second
+    return model.phi(x, t, s, obs) - target
+
+
+def lsd_residual(model: FlowMap, target_model: FlowMap, actions: Tensor, x: Tensor, times: Times,
+                 obs: Tensor | None) -> Tensor:
+    """Lagrangian: d/ds Phi(x, t, s) = f(Phi(x, t, s), s), written for phi; the only tangent is that of ln s.
+
+    phi - (1 - s/t) d phi / d ln s - sg D'(Phi(x, t, s), s). Needs s > 0: s = 0 is taken as sigma_min.
+    """
+    t, s = times.t, times.s.clamp(min=model.config.sigma_min)
+    phi, slope = jvp(lambda level: model.phi(x, t, level, obs), (s,), (s,))
+    with torch.no_grad():
+        target = target_model.denoise(jump(x, phi, t, s), s, obs)
+    return phi - (1 - s / t)[:, None] * slope - target
+
+
+def esd_residual(model: FlowMap, target_model: FlowMap, actions: Tensor, x: Tensor, times: Times, obs: Tensor | None,
+                 reference: Tensor | None = None) -> Tensor:
+    """Eulerian: Phi(x, t, s) does not change along a trajectory that starts earlier, written for phi.
+
+    phi - sg(phi - g), g = (s/t) (phi - ref) + (1 - s/t) d phi / d(x, ln t) in the direction (x - ref, 1).
+    ref = sg D'(x, t) by default; ref = a is MeanFlow's (g is linear in it, so its mean is the same).
+    """
+    t, s = times.t, times.s
+    ratio = (s / t)[:, None]
+    with torch.no_grad():
+        reference = target_model.denoise(x, t, obs) if reference is None else reference
+        phi, slope = jvp(lambda point, level: target_model.phi(point, level, s, obs), (x, t), (x - reference, t))
+        target = phi - ratio * (phi - reference) - (1 - ratio) * slope
+    return model.phi(x, t, s, obs) - target
+
+
+def psd_loss(*arguments, **options) -> tuple[Tensor, Metrics]:
+    """Denoising plus progressive self-distillation. Arguments of `self_distillation_loss` without the residual."""
+    return self_distillation_loss(psd_residual, *arguments, **options)
+
+
+def lsd_loss(*arguments, **options) -> tuple[Tensor, Metrics]:
+    """Denoising plus Lagrangian self-distillation. Arguments of `self_distillation_loss` without the residual."""
+    return self_distillation_loss(lsd_residual, *arguments, **options)
+
+
+def esd_loss(*arguments, **options) -> tuple[Tensor, Metrics]:
+    """Denoising plus Eulerian self-distillation. Arguments of `self_distillation_loss` without the residual."""
+    return self_distillation_loss(esd_residual, *arguments, **options)
+
+
+def self_distillation_loss(residual: Residual, model: FlowMap, target_model: FlowMap, actions: Tensor,
+                           obs: Tensor | None, weights: Tensor | None, generator: torch.Generator,
+                           distillation_weight: float = 1.0, fraction: float = 0.5,
+                           zero_mass: float = 0.25) -> tuple[Tensor, Metrics]:
+    """The sum that heads this module, with a residual of phi (B, A) as its second term; (scalar, metrics)."""
+    c, n = model.config, max(int(fraction * len(actions)), 1)
+    clock = EDM(c.sigma_data)
+    z = noise_like(actions, generator)
+    t = sample_t(len(actions), generator, c.sigma_min, c.sigma_max)
+    denoising = mean_square(actions - model.phi(actions + t[:, None] * z, t, t, obs), weights, clock.error_weight(t))
+    times = sample_span(n, generator, c.sigma_min, c.sigma_max, c.rho, zero_mass)
+    x = actions[:n] + times.t[:, None] * z[:n]
+    error = residual(model, target_model, actions[:n], x, times, None if obs is None else obs[:n])
+    distillation = mean_square(error, scale=clock.error_weight(times.t))
+    loss = denoising + distillation_weight * distillation
+    return loss, {"loss_flow": denoising.detach(), "loss_distillation": distillation.detach()}
