@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from .agents import make_agent, method_config
+from .agents import METHODS, make_agent, method_config
 from .agents.base import pick_device
+from .guidance import check_weights
 
 
 def fit(actions: Tensor, obs: Tensor | None = None, method: str = "gtp", steps: int = 20_000, seed: int = 0,
@@ -21,7 +22,8 @@ def fit(actions: Tensor, obs: Tensor | None = None, method: str = "gtp", steps: 
         if not isinstance(value, int) or value < 1:
             raise ValueError(f"{name} must be a whole number, at least 1, got {value!r}")
     device = pick_device(device)
-    method = "gtp-bc" if method == "gtp" else method
+    if method in METHODS:
+        method = METHODS[method].clone or method
     config = method_config(method, **settings)
     if getattr(config, "eta", 0):
         raise ValueError(f"fit has no rewards to weigh: eta must be 0, got {config.eta}; use weights, or train()")
@@ -35,31 +37,33 @@ def fit(actions: Tensor, obs: Tensor | None = None, method: str = "gtp", steps: 
     for step in _counted(steps, progress):
         rows = torch.randint(len(actions), (batch_size,), generator=generator, device=device)
         agent.update({name: value[rows] for name, value in data.items()}, step, generator)
-    return agent.policy
+    return agent.published()
 
 
 def _checked(actions: Tensor, obs: Tensor | None, weights: Tensor | None):
     """float32 tensors of matching length, or a ValueError that says what is wrong."""
-    tensors = []
-    for name, value, ndim in (("actions", actions, 2), ("obs", obs, 2), ("weights", weights, 1)):
+    given = {"actions": actions, "obs": obs, "weights": weights}
+    tensors = {name: None if value is None else _numbers(name, value) for name, value in given.items()}
+    for name in ("actions", "obs"):
+        value = tensors[name]
         if value is None:
-            tensors.append(None)
             continue
-        try:
-            value = torch.as_tensor(value, dtype=torch.float32)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise ValueError(f"{name} must be numbers, in rows of one length: {error}") from None
-        if value.ndim != ndim or len(value) == 0:
-            raise ValueError(f"{name} must have {ndim} dimension{'s' * (ndim > 1)} and at least one row, "
-                             f"got shape {tuple(value.shape)}")
-        if len(value) != len(actions):
-            raise ValueError(f"{name} has {len(value)} rows, actions {len(actions)}: they must match")
+        if value.ndim != 2 or len(value) == 0:
+            raise ValueError(f"{name} must have 2 dimensions and at least one row, got shape {tuple(value.shape)}")
+        if len(value) != len(tensors["actions"]):
+            raise ValueError(f"{name} has {len(value)} rows, actions {len(tensors['actions'])}: they must match")
         if not value.isfinite().all():
             raise ValueError(f"{name} contains NaN or infinity; remove those rows first")
-        tensors.append(value)
-    if weights is not None and ((tensors[2] < 0).any() or not tensors[2].sum() > 0):
-        raise ValueError("weights must be >= 0 and not all 0")
-    return tensors
+    if weights is not None:
+        check_weights(tensors["weights"], len(tensors["actions"]))
+    return tensors.values()
+
+
+def _numbers(name: str, value: object) -> Tensor:
+    try:
+        return torch.as_tensor(value, dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name} must be numbers, in rows of one length: {error}") from None
 
 
 def _counted(steps: int, progress: bool):
