@@ -49,8 +49,9 @@ def advantage_weights(advantage: Tensor, eta: float | Tensor, cap: float = WEIGH
     if not normalise:
         return _weight(eta * scaled, rule).clamp(max=cap)  # exp may overflow to inf; the cap catches it
     eta = torch.as_tensor(eta, dtype=scaled.dtype, device=scaled.device)
-    table = _log_weight(eta.reshape(-1, 1) * scaled, rule, cap)  # [i, j]: action j at row i's temperature; (B or 1, B)
-    return torch.exp(_log_weight(eta * scaled, rule, cap) - table.logsumexp(1) + math.log(len(scaled)))
+    table = _log_weight(eta.reshape(-1, 1) * scaled, rule, cap)  # [i, j]: action j at row i's temperature, (B or 1, B)
+    peak = table.amax(1)  # what all divide by first: the ratio of two weights survives where both underflow
+    return (_log_weight(eta * scaled, rule, cap) - peak).exp() / (table - peak[:, None]).exp().mean(1)
 
 
 def _weight(x: Tensor, rule: str) -> Tensor:
@@ -58,7 +59,7 @@ def _weight(x: Tensor, rule: str) -> Tensor:
 
 
 def _log_weight(x: Tensor, rule: str, cap: float) -> Tensor:
-    """ln min(w, cap). In logarithms the ratio of weights survives where every weight underflows."""
+    """ln min(w, cap)."""
     return (math.log(2) + logsigmoid(x) if rule == "sigmoid" else x).clamp(max=math.log(cap))
 
 
