@@ -24,6 +24,8 @@ from .times import SIGMA_MAX, SIGMA_MIN, check_steps, sample_lognormal, sampling
 class Clock(ABC):
     """One way to count time. `tau` is the method's own time, sigma the noise level, both (B,)."""
 
+    start: float | None = None  # own time of pure noise, where sigma is infinite; None where it is not
+
     @abstractmethod
     def sigma(self, tau: Tensor) -> Tensor:
         """Noise level at own time tau."""
@@ -61,8 +63,10 @@ class Clock(ABC):
              device: torch.device | str | None = None) -> Tensor:
         """The K + 1 noise levels of a K-step sampler, from sigma_max to 0, evenly spaced in own time."""
         check_steps(steps)
-        ends = self.time(torch.tensor([sigma_max, 0.0], dtype=torch.float64))
-        return self.sigma(torch.linspace(ends[0], ends[1], steps + 1, dtype=torch.float64)).float().to(device)
+        first, last = self.time(torch.tensor([sigma_max, 0.0], dtype=torch.float64)).tolist()
+        first = first if self.start is None else self.start
+        tau = torch.linspace(first, last, steps + 1, dtype=torch.float64)
+        return self.sigma(tau).clamp(max=sigma_max).float().to(device)
 
 
 class EDM(Clock):
@@ -147,6 +151,8 @@ class FlowMatching(Clock):
     The network predicts the velocity E[x_0 - z | x_own].
     """
 
+    start = 0.0
+
     def sigma(self, tau):
         return (1 - tau) / tau
 
@@ -174,6 +180,8 @@ class MeanFlow(Clock):
 
     The network predicts the velocity E[z - x_0 | x_own]; training times are logit-normal(-0.4, 1).
     """
+
+    start = 1.0
 
     def sigma(self, tau):
         return tau / (1 - tau)

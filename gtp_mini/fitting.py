@@ -1,10 +1,12 @@
 """`fit`: behaviour cloning on tensors, in one call."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-from .agents import METHODS, make_agent, method_config
-from .agents.base import pick_device
+from .agents import METHODS, Agent, make_agent, method_config
+from .agents.base import Batch, pick_device
 from .guidance import check_weights
 
 
@@ -21,23 +23,40 @@ def fit(actions: Tensor, obs: Tensor | None = None, method: str = "gtp", steps: 
     for name, value in (("steps", steps), ("batch_size", batch_size)):
         if not isinstance(value, int) or value < 1:
             raise ValueError(f"{name} must be a whole number, at least 1, got {value!r}")
-    device = pick_device(device)
     if method in METHODS:
         method = METHODS[method].clone or method
+    eta = getattr(method_config(method, **settings), "eta", 0)
+    if eta or METHODS[method].agent.needs_values is True:
+        raise ValueError(f"fit has no rewards to weigh: {method!r} with eta = {eta} needs some; "
+                         f"use weights, or fit_agent or train")
+    data = {k: v for k, v in (("action", actions), ("obs", obs), ("weight", weights)) if v is not None}
+    return fit_agent(data, method, steps, seed, batch_size, device, progress, **settings).published()
+
+
+def fit_agent(data: Batch, method: str, steps: int, seed: int = 0, batch_size: int = 256, device: str = "cpu",
+              progress: bool = False, callback: Callable[[int, Agent], None] | None = None, **settings) -> Agent:
+    """Trains an agent on tensors and returns it whole, with its critic if it has one.
+
+    `data` are the columns of M transitions that the method reads: action (M, A), and obs (M, O), and for a method with
+    a critic reward (M,), next_obs (M, O) and terminal (M,). They are taken as they are; `fit` checks its own.
+    `callback(updates so far, agent)` is called after every update.
+    """
+    device = pick_device(device)
+    obs, action = data.get("obs"), data["action"]
     config = method_config(method, **settings)
-    if getattr(config, "eta", 0):
-        raise ValueError(f"fit has no rewards to weigh: eta must be 0, got {config.eta}; use weights, or train()")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        agent = make_agent(method, 0 if obs is None else obs.shape[1], actions.shape[1], steps, config).to(device)
-    data = {k: v.to(device) for k, v in (("action", actions), ("obs", obs), ("weight", weights)) if v is not None}
+        agent = make_agent(method, 0 if obs is None else obs.shape[1], action.shape[1], steps, config).to(device)
+    data = {name: value.to(device) for name, value in data.items()}
     if obs is not None:
         agent.set_observation_scale(data["obs"])
     generator = torch.Generator(device).manual_seed(seed)
     for step in _counted(steps, progress):
-        rows = torch.randint(len(actions), (batch_size,), generator=generator, device=device)
+        rows = torch.randint(len(action), (batch_size,), generator=generator, device=device)
         agent.update({name: value[rows] for name, value in data.items()}, step, generator)
-    return agent.published()
+        if callback:
+            callback(step + 1, agent)
+    return agent
 
 
 def _checked(actions: Tensor, obs: Tensor | None, weights: Tensor | None):

@@ -21,7 +21,7 @@ from torch.func import jvp
 from ..clocks import EDM
 from ..flow_map import FlowMap, jump
 from ..times import Times, sample_span, sample_t
-from .terms import Metrics, flow_map, mean_square, noise_like
+from .terms import Metrics, mean_square, noise_like
 
 Residual = Callable[[FlowMap, FlowMap, Tensor, Tensor, Times, Tensor | None], Tensor]  # -> error of phi, (B, A)
 
@@ -37,7 +37,7 @@ def psd_residual(model: FlowMap, target_model: FlowMap, actions: Tensor, x: Tens
         first = target_model.phi(x, t, u, obs)
         second = target_model.phi(jump(x, first, t, u), u, s, obs)
         share = (s * (t - u) / (u * (t - s)))[:, None]
-        target = share * first + (1 - share) * second
+        target = _within(share * first + (1 - share) * second, actions)
     return model.phi(x, t, s, obs) - target
 
 
@@ -50,7 +50,7 @@ def lsd_residual(model: FlowMap, target_model: FlowMap, actions: Tensor, x: Tens
     t, s = times.t, times.s.clamp(min=model.config.sigma_min)
     phi, slope = jvp(lambda level: model.phi(x, t, level, obs), (s,), (s,))
     with torch.no_grad():
-        target = target_model.denoise(jump(x, phi, t, s), s, obs)
+        target = _within(target_model.denoise(jump(x, phi, t, s), s, obs), actions)
     return phi - (1 - s / t)[:, None] * slope - target
 
 
@@ -66,8 +66,15 @@ def esd_residual(model: FlowMap, target_model: FlowMap, actions: Tensor, x: Tens
     with torch.no_grad():
         reference = target_model.denoise(x, t, obs) if reference is None else reference
         phi, slope = jvp(lambda point, level: target_model.phi(point, level, s, obs), (x, t), (x - reference, t))
-        target = phi - ratio * (phi - reference) - (1 - ratio) * slope
+        target = _within(phi - ratio * (phi - reference) - (1 - ratio) * slope, actions)
     return model.phi(x, t, s, obs) - target
+
+
+def _within(target: Tensor, actions: Tensor) -> Tensor:
+    """The exact phi is an average of denoisers, so it lies among the data. A target at more than twice their largest
+    coordinate is a run-away of the model that teaches itself, and is cut."""
+    limit = 2 * actions.abs().amax()
+    return target.clamp(-limit, limit)
 
 
 def psd_loss(*arguments, **options) -> tuple[Tensor, Metrics]:

@@ -1,0 +1,200 @@
+"""How good are samples in few steps? Every objective on five toy densities, at equal updates and at equal time.
+
+Three parts that build on one another: `costs` measures what an update of each method takes; `tuning` finds each
+method's best of three learning rates and two sigma_max on the ring; `quality` trains all of them, several seeds.
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..datasets.toys import toy
+from ..fitting import fit_agent
+from .records import Store
+
+METHODS: dict[str, tuple[str, dict]] = {  # name in the tables: method and settings
+    "diffusion": ("diffusion", {}),
+    "flow matching": ("flow-matching", {}),
+    "consistency": ("consistency", {}),
+    "shortcut": ("shortcut", {}),
+    "MeanFlow": ("meanflow", {}),
+    "GTP, EMA teacher": ("gtp-bc", {"ema_teacher": True}),  # as Eq. 17 prints it
+    "GTP": ("gtp-bc", {}),
+    "GTP-SD": ("gtp-sd-bc", {"distillation": "progressive"}),
+    "GTP-SD, Lagrangian": ("gtp-sd-bc", {"distillation": "lagrangian"}),
+    "GTP-SD, Eulerian": ("gtp-sd-bc", {"distillation": "eulerian"}),
+}
+REFERENCE = "GTP-SD"  # whose time the others get in the comparison at equal time
+WITH_CURRICULUM = ("consistency", "GTP, EMA teacher", "GTP")  # these learn differently when they know the end
+TOYS = ("two-points", "ring", "two-moons", "checkerboard", "spiral")
+STEPS, WIDTH, LEARNING_RATES, SIGMA_MAX = 6_000, 128, (3e-4, 1e-3, 3e-3), (80.0, 10.0)
+TUNING_SEED = 100
+SAMPLING_STEPS = (1, 2, 5, 10)
+TRAIN_SAMPLES, TEST_SAMPLES, PROJECTIONS = 50_000, 10_000, 200
+
+
+# ---- costs
+
+def cost_cells(seeds: int, folder: Path) -> list[dict]:
+    return [{"width": WIDTH, "batch": 256, "updates": 200, "rounds": 7}]
+
+
+def measure_costs(cell: dict) -> dict:
+    """Milliseconds of an update of each method: the median of rounds that take turns, so that load hits all alike."""
+    data = {"action": toy("ring", 5000)}
+    times = {name: [] for name in METHODS}
+    for _ in range(cell["rounds"]):
+        for name, (method, settings) in METHODS.items():
+            stamps: list[float] = []
+            fit_agent(data, method, cell["updates"], batch_size=cell["batch"], width=cell["width"],
+                      callback=lambda step, agent, stamps=stamps: stamps.append(time.perf_counter()), **settings)
+            times[name].append(1000 * float(np.median(np.diff(stamps))))
+    return {name: float(np.median(ms)) for name, ms in times.items()}
+
+
+def cost_tables(rows: list[dict]) -> dict[str, list[dict]]:
+    costs = rows[-1]["result"]
+    return {"Time of an update": [{"method": name, "ms": ms, "relative": ms / costs[REFERENCE]}
+                                  for name, ms in costs.items()]}
+
+
+# ---- tuning
+
+def tuning_cells(seeds: int, folder: Path) -> list[dict]:
+    return [_cell(name, "ring", TUNING_SEED, lr, sigma_max, [STEPS])
+            for lr in LEARNING_RATES for sigma_max in SIGMA_MAX for name in METHODS]
+
+
+def best_settings(rows: list[dict]) -> dict[str, dict]:
+    """Each method's learning rate and sigma_max with the least mean distance over all K. Failures are no candidates."""
+    best: dict[str, tuple[float, dict]] = {}
+    for row in rows:
+        score = _score(row)
+        if score < best.get(row["cell"]["name"], (float("inf"), {}))[0]:
+            best[row["cell"]["name"]] = (score, {k: row["cell"][k] for k in ("lr", "sigma_max")})
+    return {name: settings for name, (_, settings) in best.items()}
+
+
+def tuning_tables(rows: list[dict]) -> dict[str, list[dict]]:
+    chosen = best_settings(rows)
+    table = [{"method": name} | {f"lr {lr:g}, sigma_max {sigma:g}": next(
+        (_score(r) for r in rows if r["cell"]["name"] == name and r["cell"]["lr"] == lr
+         and r["cell"]["sigma_max"] == sigma), float("nan")) for lr in LEARNING_RATES for sigma in SIGMA_MAX}
+        | {"chosen": "lr {lr:g}, sigma_max {sigma_max:g}".format(**chosen[name])} for name in METHODS if name in chosen]
+    return {"Mean sliced W1 over K = 1, 2, 5, 10 on the ring, one seed": table}
+
+
+def _score(row: dict) -> float:
+    distances = [m["sw1"] for m in row["result"][str(STEPS)]["samples"].values()]
+    return float("inf") if None in distances else float(np.mean(distances))
+
+
+# ---- quality
+
+def cells(seeds: int, folder: Path) -> list[dict]:
+    """Every method, toy and seed, with the settings that tuning chose; checkpoints at equal updates and equal time."""
+    tuning, costs = Store(folder, "tuning"), Store(folder, "costs").rows()
+    if tuning.missing(tuning_cells(seeds, folder)) or not costs:
+        raise ValueError("the part quality needs the parts costs and tuning first: gtp-mini study costs tuning quality")
+    chosen, cost = best_settings(tuning.rows()), costs[-1]["result"]
+    found = []
+    for seed in range(seeds):
+        for toy_name in TOYS:
+            for name in METHODS:
+                same_time = round(STEPS * cost[REFERENCE] / cost[name] / 100) * 100
+                budgets = sorted({STEPS, same_time})
+                for checkpoints in [[b] for b in budgets] if name in WITH_CURRICULUM else [budgets]:
+                    found.append(_cell(name, toy_name, seed, **chosen[name], checkpoints=checkpoints))
+    return found
+
+
+def _cell(name: str, toy_name: str, seed: int, lr: float, sigma_max: float, checkpoints: list[int]) -> dict:
+    return {"name": name, "toy": toy_name, "seed": seed, "lr": lr, "sigma_max": sigma_max, "width": WIDTH,
+            "checkpoints": checkpoints}
+
+
+def measure(cell: dict) -> dict:
+    """Trains a model; at each checkpoint the seconds so far, and for each K the distance and the spread of samples."""
+    import ot
+
+    data, test = toy(cell["toy"], TRAIN_SAMPLES, seed=1), toy(cell["toy"], TEST_SAMPLES, seed=2)
+    method, settings = METHODS[cell["name"]]
+    result, clock = {}, {"start": time.perf_counter()}
+
+    def look(step: int, agent) -> None:
+        if step not in cell["checkpoints"]:
+            return
+        seconds, stopped = time.perf_counter() - clock["start"], time.perf_counter()
+        samples = {}
+        for k in SAMPLING_STEPS:
+            generator = torch.Generator().manual_seed(cell["seed"])
+            x = agent.policy.sample(TEST_SAMPLES, steps=k, generator=generator)
+            good = bool(x.isfinite().all()) and float(x.abs().max()) < 1e3
+            sw1 = ot.sliced_wasserstein_distance(x.numpy(), test.numpy(), n_projections=PROJECTIONS, p=1, seed=0)
+            samples[str(k)] = {"sw1": float(sw1) if good else None,
+                               "std_ratio": float(x.std(0).norm() / test.std(0).norm()) if good else None}
+        result[str(step)] = {"seconds": seconds, "samples": samples}
+        clock["start"] += time.perf_counter() - stopped
+
+    fit_agent({"action": data}, method, max(cell["checkpoints"]), cell["seed"], callback=look, width=cell["width"],
+              lr=cell["lr"], sigma_max=cell["sigma_max"], **settings)
+    return result
+
+
+def floor(toy_name: str) -> float:
+    """Sliced W1 between two sets of the toy's own samples, as many as are compared: what perfection measures."""
+    import ot
+
+    one, two = (toy(toy_name, TEST_SAMPLES, seed=seed).numpy() for seed in (2, 3))
+    return float(ot.sliced_wasserstein_distance(one, two, n_projections=PROJECTIONS, p=1, seed=0))
+
+
+def _runs(rows: list[dict], name: str, toy_name: str, equal_time: bool) -> list[dict]:
+    """The checkpoints of a method's runs on a toy at one of the two budgets."""
+    mine = [r for r in rows if r["cell"]["name"] == name and r["cell"]["toy"] == toy_name]
+    others = {b for r in mine for b in r["cell"]["checkpoints"]} - {STEPS}
+    wanted = str(max(others) if equal_time and others else STEPS)
+    return [r["result"][wanted] for r in mine if wanted in r["result"]]
+
+
+def tables(rows: list[dict]) -> dict[str, list[dict]]:
+    """For each toy and budget: sliced W1 and spread at each K, mean and 95 % interval over the seeds."""
+    from .report import mean_interval
+
+    found = {}
+    for toy_name in TOYS:
+        for equal_time in (False, True):
+            table = []
+            for name in METHODS:
+                if runs := _runs(rows, name, toy_name, equal_time):
+                    line = {"method": name}
+                    for what, label in (("sw1", "W1"), ("std_ratio", "std")):
+                        line |= {f"{label}, K = {k}": mean_interval([run["samples"][str(k)][what] for run in runs])
+                                 for k in SAMPLING_STEPS}
+                    table.append(line | {"seconds": float(np.mean([run["seconds"] for run in runs])),
+                                         "seeds": len(runs)})
+            if table:
+                budget = f"the time of {STEPS:,} updates of {REFERENCE}" if equal_time else f"{STEPS:,} updates"
+                found[f"{toy_name}, {budget}; floor of W1 {floor(toy_name):.4f}"] = table
+    return found
+
+
+def plot(rows: list[dict]):
+    """Sliced W1 against K, a panel a toy, at equal updates."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, len(TOYS), figsize=(3.2 * len(TOYS), 3.6), sharey=True, constrained_layout=True)
+    for axis, toy_name in zip(axes, TOYS, strict=True):
+        for i, name in enumerate(METHODS):
+            runs = _runs(rows, name, toy_name, equal_time=False)
+            values = [[run["samples"][str(k)]["sw1"] for run in runs] for k in SAMPLING_STEPS]
+            if runs and all(None not in v for v in values):
+                axis.plot(SAMPLING_STEPS, [np.mean(v) for v in values], ".-", color=f"C{i}", label=name)
+        axis.axhline(floor(toy_name), color="grey", linestyle=":")
+        axis.set(xscale="log", yscale="log", title=toy_name, xlabel="K")
+        axis.set_xticks(SAMPLING_STEPS, SAMPLING_STEPS)
+    axes[0].set_ylabel("sliced W1")
+    axes[-1].legend(fontsize=7)
+    return figure

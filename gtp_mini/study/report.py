@@ -1,0 +1,47 @@
+"""From records to tables and pictures."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..book import markdown
+from ..saving import write_bytes
+from .records import Store
+
+
+def mean_interval(values: list[float | None]) -> str:
+    """Mean and half width of its 95 % interval (Student's t over seeds); says how many runs failed."""
+    from scipy.stats import t
+
+    good = [v for v in values if v is not None]
+    failed = f" ({len(values) - len(good)} failed)" if len(good) < len(values) else ""
+    if not good:
+        return "failed"
+    if len(good) == 1:
+        return f"{good[0]:.3f}{failed}"
+    half = float(t.ppf(0.975, len(good) - 1) * np.std(good, ddof=1) / len(good) ** 0.5)
+    return f"{np.mean(good):.3f} ± {half:.3f}{failed}"
+
+
+def write_report(parts: list, folder: Path) -> str:
+    """Writes tables.md and one picture a part, from what is on record; returns the Markdown."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    texts = []
+    for part in parts:
+        rows = Store(folder, part.name).rows()
+        if not rows:
+            continue
+        texts.append(f"## {part.name}\n\n{part.question}\n")
+        for title, table in part.tables(rows).items():
+            texts.append(f"**{title}**\n\n{markdown(table)}\n")
+        if part.plot:
+            figure = part.plot(rows)
+            figure.savefig(folder / f"{part.name}.svg", metadata={"Date": None})
+            texts.append(f"![{part.name}]({part.name}.svg)\n")
+    head = ("# The study\n\nMade from the records beside this file by `gtp-mini study --report`. "
+            "Intervals are 95 % of the mean over seeds.\n\n")
+    text = head + "\n".join(texts)
+    write_bytes(folder / "tables.md", text.encode())
+    return text
