@@ -8,7 +8,9 @@ import torch
 from safetensors.torch import save_file
 
 import gtp_mini
+from gtp_mini.agents.best_of import BestOfN, BestOfNConfig
 from gtp_mini.agents.gaussian import GaussianPolicy, GaussianPolicyConfig
+from gtp_mini.critics import QEnsemble
 from gtp_mini.flow_map import FlowMap, FlowMapConfig
 from gtp_mini.saving import write_bytes
 
@@ -21,16 +23,24 @@ def flow_map(obs_dim=3, seed=0):
     return model
 
 
+def best_of(policy):
+    torch.manual_seed(1)
+    critic = QEnsemble(3, 2, width=8, depth=1, members=4, activation="relu", layer_norm=False)
+    critic.set_observation_scale(2 + torch.randn(50, 3))
+    return BestOfN(policy, critic, BestOfNConfig(6, temperature=0.5, pessimism=1.5))
+
+
 @pytest.mark.parametrize("model", [flow_map(), flow_map(0), GaussianPolicy(GaussianPolicyConfig(2, 3, width=8)),
-                                   GaussianPolicy(GaussianPolicyConfig(2))])
+                                   GaussianPolicy(GaussianPolicyConfig(2)), best_of(flow_map()),
+                                   best_of(GaussianPolicy(GaussianPolicyConfig(2, 3, width=8)))])
 def test_round_trip_is_exact(model, tmp_path):
     path = tmp_path / "new" / "m.safetensors"
     gtp_mini.save(model, path)
     again = gtp_mini.load(str(path))
-    assert type(again) is type(model) and again.config == model.config
+    assert type(again) is type(model) and again.config == model.config and again.describe() == model.describe()
     for name, value in model.state_dict().items():
         assert torch.equal(again.state_dict()[name], value)
-    obs = torch.randn(4, 3) if model.config.obs_dim else None
+    obs = torch.randn(4, 3) if getattr(model.config, "obs_dim", 3) else None
     samples = [m.sample(4, obs=obs, steps=2, generator=torch.Generator().manual_seed(1)) for m in (model, again)]
     assert torch.equal(*samples)
     assert not any(p.requires_grad for p in again.parameters())
@@ -72,6 +82,12 @@ def test_a_text_file_is_refused(tmp_path):
     ({"kind": "FlowMap", "config": '{"action_dim": 2, "wings": 4}'}, "does not fit this version of gtp_mini: .*wings"),
     ({"kind": "FlowMap", "config": '{"action_dim": 2}'}, "does not fit this version of gtp_mini: Error.* loading"),
     ({"kind": "FlowMap", "config": '{"action_dim": 0}'}, "does not fit this version of gtp_mini: action_dim must be"),
+    ({"kind": "BestOfN", "config": "{}"}, "does not fit this version of gtp_mini"),
+    ({"kind": "BestOfN", "config": '{"policy": {"kind": "Robot", "config": {}}}'}, "gtp_mini: .*Robot"),
+    ({"kind": "BestOfN", "config": '{"policy": {"kind": "FlowMap", "config": {"action_dim": 2}}, "critic": [], '
+      '"choice": {}}'}, "does not fit this version of gtp_mini"),
+    ({"kind": "BestOfN", "config": '{"policy": {"kind": "FlowMap", "config": {"action_dim": 2}}, "critic": {"obs_dim": '
+      '3, "action_dim": 2}, "choice": {"candidates": 0}}'}, "does not fit this version of gtp_mini: candidates must"),
 ])
 def test_another_programs_file_is_refused(header, message, tmp_path):
     path = tmp_path / "theirs.safetensors"
