@@ -4,7 +4,7 @@ Each part asks one question; its runs are on record in data/study, one line each
 missing and writes the tables.
 """
 
-from . import bias, quality
+from . import bias, improvement, quality, temperature
 from .run import Part, run_part
 
 PARTS = {part.name: part for part in (
@@ -15,6 +15,12 @@ PARTS = {part.name: part for part in (
     Part("tuning", "Which learning rate and sigma_max suit each method?", quality.tuning_cells, quality.measure,
          quality.tuning_tables, None),
     Part("quality", "How good are samples in few steps?", quality.cells, quality.measure, quality.tables, quality.plot),
+    Part("temperature", "Does the learned policy have the arm probabilities that its temperature promises?",
+         temperature.cells, temperature.measure, temperature.tables, temperature.plot),
+    Part("strength", "How strongly should each agent listen to its critic?", improvement.strength_cells,
+         improvement.measure, improvement.strength_tables, None, improvement.prepare),
+    Part("improvement", "Who improves on the data?", improvement.cells, improvement.measure, improvement.tables,
+         improvement.plot, improvement.prepare),
 )}
 
 __all__ = ["PARTS", "Part", "run_part"]

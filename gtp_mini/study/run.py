@@ -18,7 +18,7 @@ class Part:
 
     A cell is a dict of plain settings that names a run completely. `cells(seeds, folder)` lists them, first seeds
     first; `measure(cell)` makes one, in a process of its own, and returns plain numbers; `tables(rows)` gives titled
-    tables, rows of equal keys; `plot(rows)` a matplotlib figure.
+    tables, rows of equal keys; `plot(rows)` a matplotlib figure. `prepare()` makes what all runs need, once.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Part:
     measure: Callable[[dict], dict]
     tables: Callable[[list[dict]], dict[str, list[dict]]]
     plot: Callable[[list[dict]], object] | None = None
+    prepare: Callable[[], None] = lambda: None
 
 
 def run_part(part: Part, folder: Path, seeds: int, workers: int,
@@ -35,6 +36,8 @@ def run_part(part: Part, folder: Path, seeds: int, workers: int,
     store, cells = Store(folder, part.name), part.cells(seeds, folder)
     missing = store.missing(cells)
     store.mend()
+    if missing:
+        part.prepare()
     done = len(cells) - len(missing)
     if progress:
         progress(done, len(cells))
