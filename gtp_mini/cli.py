@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from .agents import METHODS
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
                   help="Generative trajectory policies: make data, train, evaluate.\n\n"
                        "A first ant:  gtp-mini train antmaze-umaze --make-data --out runs/ant   "
@@ -107,7 +109,7 @@ def data_inspect(dataset: Annotated[str, typer.Argument(help="A dataset's id, or
 def train(
     task: Annotated[str, typer.Argument(help="A task's name, or the id of a Minari dataset.")],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
-    method: Annotated[str, typer.Option(help="gtp, gtp-bc (its clone) or gaussian-bc.")] = "gtp",
+    method: Annotated[str, typer.Option(help=f"One of {', '.join(METHODS)}.")] = "gtp",
     steps: Annotated[int | None, typer.Option(help="Gradient updates; the task has a default.", min=1,
                                               max=10**9)] = None,
     seed: Seed = 0,
@@ -131,7 +133,7 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Trains a policy on a task's data."""
-    from .agents import METHODS, method_config
+    from .agents import method_config
     from .datasets.store import list_datasets
     from .datasets.tasks import TASKS
     from .training import TrainConfig

@@ -1,5 +1,6 @@
 """`fit`: behaviour cloning on tensors, in one call."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -7,7 +8,10 @@ from torch import Tensor, nn
 
 from .agents import METHODS, Agent, make_agent, method_config
 from .agents.base import Batch, pick_device
+from .divergence import check_metrics, check_tensors, value_limit
 from .guidance import check_weights
+
+CHECK_EVERY = 500  # updates between two looks at the metrics, for which a GPU has to wait
 
 
 def fit(actions: Tensor, obs: Tensor | None = None, method: str = "gtp", steps: int = 20_000, seed: int = 0,
@@ -18,6 +22,7 @@ def fit(actions: Tensor, obs: Tensor | None = None, method: str = "gtp", steps: 
     `weights` (M,) >= 0 tilt the data: the model then draws in proportion to weight x density.
     `method` is a name of `gtp_mini.METHODS` ("gtp" here is its clone, eta = 0: tensors alone have no rewards);
     `settings` are fields of its configuration, `width=128` say. Same seed, same machine, same model.
+    Raises ValueError for what cannot be fitted, DivergedError if training goes wrong.
     """
     actions, obs, weights = _checked(actions, obs, weights)
     for name, value in (("steps", steps), ("batch_size", batch_size)):
@@ -25,9 +30,9 @@ def fit(actions: Tensor, obs: Tensor | None = None, method: str = "gtp", steps: 
             raise ValueError(f"{name} must be a whole number, at least 1, got {value!r}")
     if method in METHODS:
         method = METHODS[method].clone or method
-    eta = getattr(method_config(method, **settings), "eta", 0)
-    if eta or METHODS[method].agent.needs_values is True:
-        raise ValueError(f"fit has no rewards to weigh: {method!r} with eta = {eta} needs some; "
+    config = method_config(method, **settings)
+    if config.needs_values:
+        raise ValueError(f"fit has no rewards, and {method!r} with eta = {getattr(config, 'eta', 0)} needs some; "
                          f"use weights, or fit_agent or train")
     data = {k: v for k, v in (("action", actions), ("obs", obs), ("weight", weights)) if v is not None}
     return fit_agent(data, method, steps, seed, batch_size, device, progress, **settings).published()
@@ -51,11 +56,15 @@ def fit_agent(data: Batch, method: str, steps: int, seed: int = 0, batch_size: i
     if obs is not None:
         agent.set_observation_scale(data["obs"])
     generator = torch.Generator(device).manual_seed(seed)
+    limit = value_limit(data["reward"], config) if agent.needs_values else math.inf
     for step in _counted(steps, progress):
         rows = torch.randint(len(action), (batch_size,), generator=generator, device=device)
-        agent.update({name: value[rows] for name, value in data.items()}, step, generator)
+        metrics = agent.update({name: value[rows] for name, value in data.items()}, step, generator)
+        if (step + 1) % CHECK_EVERY == 0 or step + 1 == steps:
+            check_metrics({name: value.item() for name, value in metrics.items()}, limit, step + 1)
         if callback:
             callback(step + 1, agent)
+    check_tensors(agent.state_tensors(), steps)
     return agent
 
 

@@ -71,7 +71,15 @@ def consistency(model, x: Tensor, times: Tensor, obs: Tensor | None = None, retu
     return _walk(step, x, times, return_path)
 
 
-SAMPLERS: dict[str, Sampler] = {f.__name__: f for f in (jumps, euler, heun, ddpm, consistency)}
+def one_jump(model, x: Tensor, times: Tensor, obs: Tensor | None = None, return_path: bool = False,
+             generator: torch.Generator | None = None) -> Tensor:
+    """The first jump goes all the way, whatever K: for a map that knows no other (FQL). The path stays where it
+    arrived."""
+    sample = jumps(model, x, times[[0, -1]], obs)
+    return torch.stack([x] + [sample] * (len(times) - 1)) if return_path else sample
+
+
+SAMPLERS: dict[str, Sampler] = {f.__name__: f for f in (jumps, euler, heun, ddpm, consistency, one_jump)}
 
 
 def _noise(x: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -1,14 +1,16 @@
 """The loop that trains: batches, logging, checkpoints, resume, evaluation. One loop for every method."""
 
+import math
 import time
 from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import Tensor
 
-from .agents import Agent, make_agent, method_config
+from .agents import METHODS, Agent, make_agent, method_config
 from .agents.base import pick_device
 from .datasets.tasks import TASKS, Task, task_of_dataset
+from .divergence import check_metrics, check_tensors, value_limit
 from .evaluation import evaluate
 from .records import Run
 from .saving import save
@@ -48,7 +50,10 @@ class TrainConfig:
 
 
 def train(config: TrainConfig, out: str, resume: bool = False, overwrite: bool = False, progress: bool = True) -> Run:
-    """Trains and returns the run's folder. A killed run, resumed, ends with the bits of one that was not killed."""
+    """Trains and returns the run's folder. A killed run, resumed, ends with the bits of one that was not killed.
+
+    Raises DivergedError when training has gone wrong; the folder then holds the last checkpoint before.
+    """
     from .datasets.transitions import load_transitions
 
     task = TASKS.get(config.task) or task_of_dataset(config.task)
@@ -76,9 +81,10 @@ def train(config: TrainConfig, out: str, resume: bool = False, overwrite: bool =
         agent.load_state_tensors({name: value.to(device) for name, value in saved.items()})
     run.forget_after(start)
 
+    limit = value_limit(tensors["reward"], agent.config) if agent.needs_values else math.inf
     if not agent.needs_values:
         tensors = {name: tensors[name] for name in ("obs", "action")}
-    with _Log(run, config, start, progress) as log:
+    with _Log(run, config, start, limit, progress) as log:
         if start:
             _publish(run, agent, config, task, start, log)
         for step in range(start, config.steps):
@@ -86,17 +92,26 @@ def train(config: TrainConfig, out: str, resume: bool = False, overwrite: bool =
             log.add(step + 1, agent.update({name: value[rows] for name, value in tensors.items()}, step, generator))
             done = step + 1
             if done % config.checkpoint_every == 0 or done == config.steps:
-                run.save_state(agent.state_tensors() | {"generator": generator.get_state()}, done)
+                state = agent.state_tensors()
+                check_tensors(state, done, _kept(config, done))
+                run.save_state(state | {"generator": generator.get_state()}, done)
                 _publish(run, agent, config, task, done, log)
     return run
 
 
 def agent_config(config: TrainConfig, task: Task | None):
-    """The method's configuration for this run: its defaults, then the task's, then the run's settings."""
-    method = method_config(config.method)
-    if task is None or not getattr(method, "eta", 0):  # a clone stays a clone
-        return method_config(config.method, **config.settings)
-    return method_config(config.method, **({"gamma": task.gamma, "eta": task.eta} | config.settings))
+    """The method's configuration for this run: its defaults, then the task's, then the method's for this task, then
+    the run's settings."""
+    method = METHODS[config.method]
+    settings = {"gamma": task.gamma} if task and hasattr(method.config, "gamma") else {}
+    settings |= method.per_task.get(task.name, {}) if task else {}
+    return method_config(config.method, **settings | config.settings)
+
+
+def _kept(config: TrainConfig, step: int) -> str:
+    """What there is to go back to when `step` goes wrong."""
+    last = (step - 1) // config.checkpoint_every * config.checkpoint_every
+    return f"the checkpoint of step {last} is kept" if last else "there was no checkpoint yet"
 
 
 def _publish(run: Run, agent: Agent, config: TrainConfig, task: Task | None, step: int, log: "_Log") -> None:
@@ -125,14 +140,14 @@ def _evaluate(run: Run, agent: Agent, config: TrainConfig, task: Task, step: int
 
 
 class _Log:
-    """Means of the metrics over an interval, to metrics.csv, TensorBoard and the progress bar."""
+    """Means of the metrics over an interval, to metrics.csv, TensorBoard and the progress bar, if they are sound."""
 
-    def __init__(self, run: Run, config: TrainConfig, start: int, progress: bool):
+    def __init__(self, run: Run, config: TrainConfig, start: int, limit: float, progress: bool):
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
         from torch.utils.tensorboard import SummaryWriter
 
-        self.run, self.every, self.total_steps, self.start = run, config.log_every, config.steps, start
+        self.run, self.config, self.limit = run, config, limit
         self.writer = SummaryWriter(str(run.path / "tensorboard"), purge_step=start + 1)
         columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
                    TimeRemainingColumn())
@@ -150,15 +165,17 @@ class _Log:
         self.writer.close()
 
     def add(self, step: int, metrics: dict[str, Tensor]) -> None:
-        """Sums on the device; the host reads them once an interval."""
+        """Sums on the device; the host reads and checks them once an interval, before anything is written."""
+        every = self.config.log_every
         self.sums = {k: v + self.sums[k] for k, v in metrics.items()} if self.sums else metrics
-        if step % self.every and step != self.total_steps:
+        if step % every and step != self.config.steps:
             return
-        count = step % self.every or self.every
+        count = step % every or every
         values = (torch.stack([v.float() for v in self.sums.values()]).cpu() / count).tolist()
         now = time.perf_counter()
         row = {"step": step, "updates_per_second": count / (now - self.clock)}
         row |= dict(zip(self.sums, values, strict=True))
+        check_metrics(row, self.limit, step, _kept(self.config, step))
         self.sums, self.clock = {}, now
         self.run.append_metrics(row)
         for name, value in row.items():

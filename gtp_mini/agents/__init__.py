@@ -3,14 +3,22 @@
 import math
 from dataclasses import dataclass, field, fields, replace
 
+from . import consistency_ac, diffusion_ql, fql, idql, iql
 from .average_velocity import MeanFlowBC, ShortcutBC
-from .base import Agent
+from .base import Agent, Config
 from .consistency import ConsistencyBC
+from .consistency_ac import ConsistencyAC
 from .diffusion import DDPMConfig, DiffusionBC
+from .diffusion_ql import DiffusionQL
+from .dipo import DIPO
+from .fawac import FAWAC
 from .flow_matching import FlowBC
+from .fql import FQL
 from .gaussian import GaussianBC
 from .gtp import GTP
 from .gtp_sd import GTPSD
+from .idql import IDQL
+from .iql import IQL
 
 
 @dataclass(frozen=True)
@@ -22,11 +30,15 @@ class Method:
     """
 
     agent: type[Agent]
-    config: object
+    config: Config
     description: str
     per_task: dict[str, dict] = field(default_factory=dict)
     clone: str | None = None
 
+
+# Where all demonstrators walk the same way, actions differ by little but their noise, and a critic that is still
+# learning has more to say than it knows: our choice is a cooler temperature there.
+COOLER = {"antmaze-umaze": {"eta": 0.25}}
 
 METHODS: dict[str, Method] = {
     "gaussian-bc": Method(GaussianBC, GaussianBC.Config(), "cloning with a Gaussian: one mean, one spread"),
@@ -37,15 +49,28 @@ METHODS: dict[str, Method] = {
     "shortcut": Method(ShortcutBC, ShortcutBC.Config(), "cloning with a shortcut model"),
     "meanflow": Method(MeanFlowBC, MeanFlowBC.Config(), "cloning with MeanFlow"),
     "gtp": Method(GTP, GTP.Config(), "generative trajectory policy: flow map, advantage weights (eta > 0)",
-                  clone="gtp-bc"),
+                  COOLER, clone="gtp-bc"),
     "gtp-bc": Method(GTP, GTP.Config(eta=0.0), "the same without a critic: behaviour cloning (eta = 0)"),
     "gtp-sd": Method(GTPSD, GTPSD.Config(), "GTP whose far jumps learn from the model's own trajectories",
-                     clone="gtp-sd-bc"),
+                     COOLER, clone="gtp-sd-bc"),
     "gtp-sd-bc": Method(GTPSD, GTPSD.Config(eta=0.0), "the same without a critic"),
+    "diffusion-ql": Method(DiffusionQL, DiffusionQL.Config(), "the chain, pulled uphill on Q through its five steps",
+                           diffusion_ql.PER_TASK, clone="ddpm"),
+    "consistency-ac": Method(ConsistencyAC, ConsistencyAC.Config(), "a consistency model, pulled uphill on Q",
+                             consistency_ac.PER_TASK, clone="consistency"),
+    "iql": Method(IQL, IQL.Config(), "implicit Q-learning: expectile values, a weighted Gaussian", iql.PER_TASK,
+                  clone="gaussian-bc"),
+    "idql": Method(IDQL, IDQL.Config(), "a cloned chain, of whose samples IQL's critic takes the best", idql.PER_TASK,
+                   clone="ddpm"),
+    "fql": Method(FQL, FQL.Config(), "flow Q-learning: a one-step policy, distilled from a flow, climbs Q",
+                  fql.PER_TASK, clone="flow-matching"),
+    "fawac": Method(FAWAC, FAWAC.Config(), "flow matching with advantage weights", clone="flow-matching"),
+    "dipo-offline": Method(DIPO, DIPO.Config(), "actions climb Q, the chain clones them (an offline port)",
+                           clone="ddpm"),
 }
 
 
-def method_config(name: str, **overrides) -> object:
+def method_config(name: str, **overrides) -> Config:
     """The configuration of a method with some fields replaced. ValueError for an unknown name or field, or a value
     that the field cannot have."""
     if name not in METHODS:
@@ -68,6 +93,6 @@ def _fits(value: object, default: object) -> bool:
     return type(value) is type(default)
 
 
-def make_agent(name: str, obs_dim: int, action_dim: int, total_steps: int, config: object | None = None) -> Agent:
+def make_agent(name: str, obs_dim: int, action_dim: int, total_steps: int, config: Config | None = None) -> Agent:
     """A fresh agent of a named method. Seed torch before: the networks are drawn from its global generator."""
     return METHODS[name].agent(obs_dim, action_dim, total_steps, config or method_config(name))

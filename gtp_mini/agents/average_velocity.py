@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from ..objectives import meanflow_loss, shortcut_loss
-from .actor import ActorConfig, FlowMapAgent
+from .actor import ActorAgent, FlowMapActorConfig
 from .base import check_between
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShortcutConfig(ActorConfig):
+class ShortcutConfig(FlowMapActorConfig):
     """Dyadic steps on the linear clock, taught by the moving average."""
 
     fraction: float = 0.25  # of a batch that learns jumps
@@ -20,17 +20,17 @@ class ShortcutConfig(ActorConfig):
         check_between(self, 0, 1, "fraction")
 
 
-class ShortcutBC(FlowMapAgent):
+class ShortcutBC(ActorAgent):
     """Shortcut models (Frans et al. 2024)."""
 
     Config = ShortcutConfig
 
-    def actor_loss(self, batch, obs, weights, step, generator):
+    def clone_loss(self, batch, obs, weights, step, generator):
         return shortcut_loss(self.actor, self.teacher, batch["action"], obs, weights, generator, self.config.fraction)
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeanFlowConfig(ActorConfig):
+class MeanFlowConfig(FlowMapActorConfig):
     """Pairs of logit-normal times; most rows are plain flow matching."""
 
     fraction: float = 0.25  # of a batch with s < t
@@ -42,11 +42,11 @@ class MeanFlowConfig(ActorConfig):
         check_between(self, 0, 1, "fraction")
 
 
-class MeanFlowBC(FlowMapAgent):
+class MeanFlowBC(ActorAgent):
     """MeanFlow (Geng et al. 2025)."""
 
     Config = MeanFlowConfig
 
-    def actor_loss(self, batch, obs, weights, step, generator):
+    def clone_loss(self, batch, obs, weights, step, generator):
         return meanflow_loss(self.actor, self.teacher, batch["action"], obs, weights, generator, self.config.fraction,
                              self.config.adaptive)

@@ -1,5 +1,6 @@
 """What the training loop asks of an agent, and how an agent's whole state becomes tensors on disk."""
 
+import math
 from abc import ABC, abstractmethod
 
 import torch
@@ -7,6 +8,20 @@ from torch import Tensor, nn
 
 Batch = dict[str, Tensor]  # obs (B, O), action (B, A), reward (B,), next_obs (B, O), terminal (B,); or a part of these
 Metrics = dict[str, Tensor]  # 0-d tensors, on the device, without gradient
+
+
+# The mazes for which papers publish settings of their own, by the names of our tasks.
+ANTMAZE = ("antmaze-umaze", "antmaze-umaze-diverse", "antmaze-medium-play", "antmaze-medium-diverse",
+           "antmaze-large-play", "antmaze-large-diverse", "antmaze-umaze-goal")
+
+
+class Config:
+    """What all configurations end in. Each checks its own fields in `__post_init__`, and calls its parent's first."""
+
+    needs_values = False  # whether the agent learns from rewards
+
+    def __post_init__(self):
+        pass
 
 
 class Agent(nn.Module, ABC):
@@ -57,24 +72,29 @@ class Agent(nn.Module, ABC):
 
 
 def check_positive(config: object, *names: str) -> None:
-    """ValueError unless these fields are above 0."""
+    """ValueError unless these fields are above 0, and finite."""
     for name in names:
-        if not getattr(config, name) > 0:
+        if not 0 < getattr(config, name) < math.inf:
             raise ValueError(f"{name} must be positive, got {getattr(config, name)!r}")
 
 
 def check_between(config: object, low: float, high: float, *names: str) -> None:
-    """ValueError unless these fields are between low and high, both included."""
+    """ValueError unless these fields are finite and between low and high, both included."""
     for name in names:
-        if not low <= getattr(config, name) <= high:
-            raise ValueError(f"{name} must be between {low} and {high}, got {getattr(config, name)!r}")
+        if not (low <= getattr(config, name) <= high and math.isfinite(getattr(config, name))):
+            wanted = f"{low} or more and finite" if high == math.inf else f"between {low} and {high}"
+            raise ValueError(f"{name} must be {wanted}, got {getattr(config, name)!r}")
 
 
 def gradient_step(optimizer: torch.optim.Optimizer, loss: Tensor, clip: float) -> Tensor:
-    """Backward, clip the gradient's norm, step; returns the norm before clipping, a 0-d tensor."""
+    """Backward, clip the gradient's norm, step; returns the norm before clipping, a 0-d tensor.
+
+    Only the optimiser's own parameters get a gradient: a loss may pass through another network and leave it alone.
+    """
+    own = optimizer.param_groups[0]["params"]
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    norm = nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], clip)
+    loss.backward(inputs=own)
+    norm = nn.utils.clip_grad_norm_(own, clip)
     optimizer.step()
     return norm
 

@@ -3,27 +3,23 @@
 from dataclasses import dataclass
 
 from ..objectives import consistency_training_loss
-from .actor import ActorConfig, CurriculumConfig, FlowMapAgent
+from .actor import ActorAgent, CurriculumConfig, FlowMapActorConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConsistencyConfig(ActorConfig, CurriculumConfig):
+class ConsistencyConfig(CurriculumConfig, FlowMapActorConfig):
     """The improved recipe (Song & Dhariwal 2023): doubling grid, no moving average in the teacher, 1 / gap weights."""
 
     inverse_gap: bool = True
     sampler: str = "consistency"
 
-    def __post_init__(self):
-        ActorConfig.__post_init__(self)
-        CurriculumConfig.__post_init__(self)
 
-
-class ConsistencyBC(FlowMapAgent):
+class ConsistencyBC(ActorAgent):
     """min E |f(a_t, t) - sg f(a_u, u)|^2."""
 
     Config = ConsistencyConfig
 
-    def actor_loss(self, batch, obs, weights, step, generator):
+    def clone_loss(self, batch, obs, weights, step, generator):
         c, action = self.config, batch["action"]
         intervals = c.intervals(step, self.total_steps, action.device)
         loss, metrics = consistency_training_loss(self.actor, self.teacher, action, obs, weights, generator, intervals,

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from ..clocks import DDPM, EDM, Clock
 from ..objectives import denoising_loss
-from .actor import ActorConfig, FlowMapAgent
+from .actor import ActorAgent, FlowMapActorConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiffusionConfig(ActorConfig):
+class DiffusionConfig(FlowMapActorConfig):
     """EDM's form."""
 
     sampler: str = "euler"
@@ -23,7 +23,7 @@ class DiffusionConfig(ActorConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DDPMConfig(ActorConfig):
+class DDPMConfig(FlowMapActorConfig):
     """Diffusion-BC's form. Five sampling steps visit the levels that were trained."""
 
     levels: int = 5
@@ -36,11 +36,11 @@ class DDPMConfig(ActorConfig):
         return DDPM(self.levels)
 
 
-class DiffusionBC(FlowMapAgent):
+class DiffusionBC(ActorAgent):
     """min E |prediction error in the clock's own terms|^2."""
 
     Config = DiffusionConfig
 
-    def actor_loss(self, batch, obs, weights, step, generator):
+    def clone_loss(self, batch, obs, weights, step, generator):
         clock = self.config.training_clock()
         return denoising_loss(self.actor, None, batch["action"], obs, weights, generator, clock)

@@ -4,21 +4,21 @@ from dataclasses import dataclass
 
 from ..clocks import FlowMatching
 from ..objectives import denoising_loss
-from .actor import ActorConfig, FlowMapAgent
+from .actor import ActorAgent, FlowMapActorConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlowConfig(ActorConfig):
+class FlowConfig(FlowMapActorConfig):
     """Steps are evenly spaced in flow matching's own time; its policies take ten (FQL)."""
 
     sampler: str = "euler"
     clock: str = "flow-matching"
 
 
-class FlowBC(FlowMapAgent):
+class FlowBC(ActorAgent):
     """min E |v(x_t, t) - (a - z)|^2."""
 
     Config = FlowConfig
 
-    def actor_loss(self, batch, obs, weights, step, generator):
+    def clone_loss(self, batch, obs, weights, step, generator):
         return denoising_loss(self.actor, None, batch["action"], obs, weights, generator, FlowMatching())

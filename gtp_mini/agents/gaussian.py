@@ -1,34 +1,15 @@
 """Gaussian behaviour cloning: the classical policy, one mean and one spread per observation. The baseline to beat."""
 
-from copy import deepcopy
 from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
 
 from ..flow_map import check_obs
-from ..networks import check_activation, ema_update, mlp, set_scale
-from .base import Agent, Batch, Metrics, adam, gradient_step
+from ..networks import mlp, set_scale
+from .actor import ActorAgent, ActorConfig
 
 LOG_STD_MIN, LOG_STD_MAX = -5.0, 2.0  # the usual bounds of Gaussian policies (SAC)
-
-
-@dataclass(frozen=True)
-class GaussianConfig:
-    lr: float = 3e-4
-    clip: float = 5.0
-    ema: float = 0.999
-    width: int = 256
-    depth: int = 3
-    activation: str = "silu"
-
-    def __post_init__(self):
-        for name in ("lr", "clip", "width", "depth"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
-        if not 0 <= self.ema <= 1:
-            raise ValueError(f"ema must be between 0 and 1, got {self.ema!r}")
-        check_activation(self.activation)
 
 
 @dataclass(frozen=True)
@@ -86,25 +67,20 @@ class GaussianPolicy(nn.Module):
         return obs if check_obs(obs, n, self.config.obs_dim) else torch.zeros(n, 1, device=self.obs_mean.device)
 
 
-class GaussianBC(Agent):
-    """Maximum likelihood of the data's actions."""
+@dataclass(frozen=True, kw_only=True)
+class GaussianConfig(ActorConfig):
+    """A Gaussian as actor."""
+
+    def make_actor(self, obs_dim, action_dim):
+        return GaussianPolicy(GaussianPolicyConfig(action_dim, obs_dim, self.width, self.depth, self.activation))
+
+
+class GaussianBC(ActorAgent):
+    """Maximum likelihood of the data's actions: min -E w log pi(a | s)."""
 
     Config = GaussianConfig
 
-    def __init__(self, obs_dim: int, action_dim: int, total_steps: int, config: GaussianConfig | None = None):
-        super().__init__()
-        self.config = c = config or GaussianConfig()
-        self.actor = GaussianPolicy(GaussianPolicyConfig(action_dim, obs_dim, c.width, c.depth, c.activation))
-        self.policy = deepcopy(self.actor).requires_grad_(False)
-        self.optimizers = {"actor": adam(self.actor, c.lr)}
-
-    def update(self, batch: Batch, step: int, generator: torch.Generator) -> Metrics:
-        log_prob = self.actor.log_prob(batch["action"], batch.get("obs"))
-        loss = -(batch["weight"] * log_prob if "weight" in batch else log_prob).mean()
-        norm = gradient_step(self.optimizers["actor"], loss, self.config.clip)
-        ema_update(self.policy, self.actor, min(self.config.ema, (1 + step) / (10 + step)))
-        return {"loss_nll": loss.detach(), "grad_actor": norm}
-
-    def set_observation_scale(self, obs: Tensor) -> None:
-        self.actor.set_observation_scale(obs)
-        self.policy.set_observation_scale(obs)
+    def clone_loss(self, batch, obs, weights, step, generator):
+        log_prob = self.actor.log_prob(batch["action"], obs)
+        loss = -(log_prob if weights is None else weights * log_prob).mean()
+        return loss, {"loss_nll": loss.detach()}

@@ -1,7 +1,7 @@
 """Generative trajectory policies (Feng et al. 2025, Algorithm 1): a flow map as the policy, advantages as weights.
 
 Each step: critic update (Eq. 16), weights from the just-updated critic (Eq. 14), actor update (Eq. 19), EMA of both;
-`WeightedAgent` is that order. With eta = 0 all weights are 1, no critic is needed, and the agent is GTP-BC.
+`GuidedAgent` is that order. With eta = 0 all weights are 1, no critic is needed, and the agent is GTP-BC.
 """
 
 from dataclasses import dataclass
@@ -10,19 +10,21 @@ from torch import Tensor
 
 from ..objectives import gtp_loss
 from ..objectives.trajectory import MAX_SOLVER_STEPS
-from .actor import ActorConfig, CurriculumConfig, WeightedAgent, WeightedConfig
+from .actor import CurriculumConfig, FlowMapActorConfig
 from .base import check_between, check_positive
+from .guided import GuidedAgent, GuidedConfig
 
 BETWEEN = ("adjacent", "window", "uniform")
 
 
 @dataclass(frozen=True, kw_only=True)
-class GTPConfig(ActorConfig, CurriculumConfig, WeightedConfig):
-    """The defaults are the published recipe but for the teacher and the learning rate; see `ActorConfig`.
+class GTPConfig(GuidedConfig, CurriculumConfig, FlowMapActorConfig):
+    """The defaults are the published recipe but for the teacher and the learning rate; see `FlowMapActorConfig`.
 
     The paper's ablations: flow_weight=0, consistency_weight=0, solver_steps=3, eta=0, q_weight > 0.
     """
 
+    eta: float = 1.0  # ours
     flow_weight: float = 1.0  # lambda_flow. Ours
     consistency_weight: float = 1.0  # 0 leaves a weighted diffusion policy
     zero_mass: float = 0.5  # probability of s = 0 in the consistency loss. Ours
@@ -31,8 +33,7 @@ class GTPConfig(ActorConfig, CurriculumConfig, WeightedConfig):
     solver_steps: int = 0  # > 0: targets by so many solver steps on the model's field, not by the score approximation
 
     def __post_init__(self):
-        for parent in (ActorConfig, CurriculumConfig, WeightedConfig):
-            parent.__post_init__(self)
+        super().__post_init__()
         check_between(self, 0, float("inf"), "flow_weight", "consistency_weight")
         check_between(self, 0, 1, "zero_mass")
         check_between(self, 0, MAX_SOLVER_STEPS, "solver_steps")
@@ -41,12 +42,12 @@ class GTPConfig(ActorConfig, CurriculumConfig, WeightedConfig):
             raise ValueError(f"unknown u {self.u!r}; known: {', '.join(BETWEEN)}")
 
 
-class GTP(WeightedAgent):
+class GTP(GuidedAgent):
     """The agent. obs_dim 0 gives an unconditional model (then eta must be 0)."""
 
     Config = GTPConfig
 
-    def actor_loss(self, batch, obs: Tensor | None, weights: Tensor | None, step, generator):
+    def clone_loss(self, batch, obs: Tensor | None, weights: Tensor | None, step, generator):
         c, action = self.config, batch["action"]
         intervals = c.intervals(step, self.total_steps, action.device)
         window = {"adjacent": 1, "window": c.window, "uniform": None}[c.u]

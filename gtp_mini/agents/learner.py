@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from ..critics import QEnsemble, ValueNet, expectile_loss, lower_bound, td_loss, td_target
 from ..networks import ema_update
 from ..times import sampling_times
-from .base import Batch, Metrics, adam, gradient_step
+from .base import Batch, Config, Metrics, adam, gradient_step
 
 VALUES = ("policy", "expectile")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ValueConfig:
+class ValueConfig(Config):
     """How values are learned. "Ours" marks a choice for which there is no published value."""
 
     gamma: float = 0.99
@@ -35,6 +35,7 @@ class ValueConfig:
     reward_offset: float = 0.0
 
     def __post_init__(self):
+        super().__post_init__()
         if not 0 <= self.gamma < 1:
             raise ValueError(f"gamma must be in [0, 1), got {self.gamma!r}")
         for name in ("critic_lr", "reward_scale"):

@@ -1,0 +1,117 @@
+"""Behaviour cloning guided by a critic. Three ways, each an option of every agent here:
+
+* weights: good actions count more in the cloning loss (`eta`),
+* ascent: the gradient of Q at the policy's own actions joins the loss (`q_weight`),
+* choice: of several candidates the critic picks one when the policy is used (`test_candidates`).
+
+With none of them an agent has no critic and is its clone.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..critics import linear_q_loss, normalised_q_loss
+from ..flow_map import check_eta
+from ..guidance import WEIGHT_CAP, WEIGHT_RULES, advantage_weights, effective_sample_size
+from .actor import ActorAgent
+from .base import Batch, Metrics, check_between, check_positive
+from .best_of import BestOfN, BestOfNConfig
+from .learner import ValueConfig, ValueLearner
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuidedConfig(ValueConfig):
+    """How the critic guides, beside how it is learned. "Ours" marks a choice for which there is no published value."""
+
+    eta: float = 0.0  # advantage temperature; 0: all weights are 1
+    weight_rule: str = "truncated"  # as GTP's Eq. 14; see guidance.WEIGHT_RULES
+    weight_cap: float = WEIGHT_CAP
+    eta_conditioned: bool = False  # one network for every temperature up to eta_max; eta is then where it samples
+    eta_max: float = 8.0  # ours
+    q_weight: float = 0.0  # of -Q(s, pi(s)), differentiated through every step of the sampler (`target_steps` of them)
+    normalise_q: bool = False  # that term divided by mean |Q| (Diffusion-QL), or in the unit of reward
+    test_candidates: int = 1  # actions drawn per decision when the policy is used; the critic picks one
+    test_temperature: float = 0.0  # of that choice: 0 takes the best, 1 draws by softmax of Q (Diffusion-QL)
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_eta(self.eta)
+        check_positive(self, "eta_max")
+        if self.weight_rule not in WEIGHT_RULES:
+            raise ValueError(f"unknown weight_rule {self.weight_rule!r}; known: {', '.join(WEIGHT_RULES)}")
+        if not self.weight_cap >= 1:
+            raise ValueError(f"weight_cap must be at least 1, an ordinary weight, got {self.weight_cap!r}")
+        check_between(self, 0, float("inf"), "q_weight")
+        check_between(self, 1, 1024, "test_candidates")
+        check_between(self, 0, 1000, "test_temperature")
+        if self.weighted and self.value == "policy" and self.value_samples == 0:
+            raise ValueError("value_samples must be at least 1 for advantage weights (eta > 0), got 0")
+
+    @property
+    def weighted(self) -> bool:
+        """Whether rows are weighted by advantage."""
+        return self.eta > 0 or self.eta_conditioned
+
+    @property
+    def needs_values(self) -> bool:
+        """Whether anything here asks a critic."""
+        return self.weighted or self.q_weight > 0 or self.test_candidates > 1
+
+
+class GuidedAgent(ActorAgent):
+    """Critic, weights from the critic just updated, actor, moving averages: the order of GTP's Algorithm 1.
+
+    A method is this and a clone, `class DiffusionQL(GuidedAgent, DiffusionBC)`, with the configuration of its paper.
+    """
+
+    def __init__(self, obs_dim: int, action_dim: int, total_steps: int, config):
+        super().__init__(obs_dim, action_dim, total_steps, config)
+        if self.needs_values:
+            if obs_dim == 0:
+                raise ValueError("an agent with a critic needs observations; without them use a clone (eta = 0)")
+            self.values = ValueLearner(obs_dim, action_dim, config, config.width, config.depth, config.activation)
+            self.optimizers |= self.values.optimizers
+
+    def update(self, batch: Batch, step: int, generator: torch.Generator) -> Metrics:
+        c = self.config
+        if not self.needs_values:
+            return super().update(batch, step, generator)
+        advantage, metrics = self.values.update(batch, lambda obs: self.act(obs, c.target_steps, generator), generator,
+                                                c.clip)
+        obs, weights = batch["obs"], None
+        if c.weighted:
+            eta = draw_eta(len(advantage), c.eta_max, generator) if c.eta_conditioned else c.eta
+            weights = advantage_weights(advantage, eta, c.weight_cap, c.weight_rule, normalise=c.eta_conditioned)
+            metrics["effective_sample_size"] = effective_sample_size(weights)
+            if c.eta_conditioned:
+                obs = self.actor.condition(obs, len(obs), eta)
+        metrics |= self.update_actor(batch, obs, weights, step, generator)
+        self.values.soft_update()
+        return metrics
+
+    def actor_loss(self, batch, obs, weights, step, generator):
+        """L_clone - q_weight Q(s, pi(s))."""
+        loss, metrics = super().actor_loss(batch, obs, weights, step, generator)
+        c = self.config
+        if not c.q_weight:
+            return loss, metrics
+        q = self.values.critic(batch["obs"], self.sample_with_gradient(obs, c.target_steps, generator))  # (E, B)
+        loss_q = normalised_q_loss(q, generator) if c.normalise_q else linear_q_loss(q, c.spread)
+        return loss + c.q_weight * loss_q, metrics | {"loss_q": loss_q.detach()}
+
+    def published(self):
+        c = self.config
+        if c.test_candidates == 1:
+            return self.policy
+        choice = BestOfNConfig(c.test_candidates, c.test_temperature, c.pessimism)
+        return BestOfN(self.policy, self.values.target_critic, choice)
+
+
+def draw_eta(n: int, eta_max: float, generator: torch.Generator, zero_mass: float = 0.125) -> Tensor:
+    """Temperatures to train one network for all of them, (n,): 0 with probability `zero_mass`, else 1 + eta is
+    log-uniform up to 1 + eta_max. Our choice."""
+    pick, to_zero = torch.rand(2, n, generator=generator, device=generator.device)
+    eta = torch.expm1(pick * torch.log1p(torch.tensor(eta_max, device=generator.device)))
+    return torch.where(to_zero < zero_mass, torch.zeros_like(eta), eta)
