@@ -19,8 +19,8 @@ INTERVALS = (10, 20, 40, 80, 160)
 
 
 def cells(seeds: int, folder: Path) -> list[dict]:
-    """Two kinds of data, five grids with u adjacent, and u uniform on three of them."""
-    grids = [("adjacent", n) for n in INTERVALS] + [("uniform", n) for n in (10, 40, 160)]
+    """Two kinds of data, five grids with u adjacent, and u uniform on the coarsest and the finest."""
+    grids = [("adjacent", n) for n in INTERVALS] + [("uniform", n) for n in (10, 160)]
     return [{"data": data, "u": u, "intervals": n, "steps": STEPS, "width": WIDTH, "seed": seed}
             for seed in range(seeds) for data in ("gaussian", "two-points") for u, n in grids]
 
