@@ -119,7 +119,7 @@ def _cell(name: str, toy_name: str, seed: int, lr: float, sigma_max: float, chec
 
 
 def measure(cell: dict) -> dict:
-    """Trains a model; at each checkpoint the processor seconds so far, and the samples' distance and spread for each K."""
+    """Trains a model; at each checkpoint the processor seconds so far, and distance and spread of samples at each K."""
     import ot
 
     data, test = toy(cell["toy"], TRAIN_SAMPLES, seed=1), toy(cell["toy"], TEST_SAMPLES, seed=2)
