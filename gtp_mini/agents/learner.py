@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..critics import QEnsemble, ValueNet, expectile_loss, lower_bound, td_loss, td_target
 from ..networks import ema_update
 from ..times import sampling_times
-from .base import Batch, Config, Metrics, adam, gradient_step
+from .base import Batch, Config, Metrics, adam, check_between, check_positive, gradient_step
 
 VALUES = ("policy", "expectile")
 
@@ -38,22 +38,18 @@ class ValueConfig(Config):
         super().__post_init__()
         if not 0 <= self.gamma < 1:
             raise ValueError(f"gamma must be in [0, 1), got {self.gamma!r}")
-        for name in ("critic_lr", "reward_scale"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
-        if not 0 <= self.critic_ema <= 1:
-            raise ValueError(f"critic_ema must be between 0 and 1, got {self.critic_ema!r}")
+        check_positive(self, "critic_lr", "reward_scale")
+        check_between(self, 0, 1, "critic_ema")
+        check_between(self, 2, 10, "critic_heads")
+        check_between(self, 0, 64, "value_samples")
+        check_between(self, 1, 64, "target_candidates")
         if not 0 < self.expectile < 1:
             raise ValueError(f"expectile must be between 0 and 1, both excluded, got {self.expectile!r}")
-        for name, low, high in (("critic_heads", 2, 10), ("value_samples", 0, 64), ("target_candidates", 1, 64)):
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name} must be between {low} and {high}, got {getattr(self, name)!r}")
-        if not 0 <= self.pessimism < math.inf:
-            raise ValueError(f"pessimism must be 0 (the least of the heads) or more, got {self.pessimism!r}")
-        if self.value not in VALUES:
-            raise ValueError(f"unknown value {self.value!r}; known: {', '.join(VALUES)}")
+        check_between(self, 0, math.inf, "pessimism")
         if not math.isfinite(self.reward_offset):
             raise ValueError(f"reward_offset must be finite, got {self.reward_offset!r}")
+        if self.value not in VALUES:
+            raise ValueError(f"unknown value {self.value!r}; known: {', '.join(VALUES)}")
         sampling_times(self.target_steps)  # raises if it is absurd
 
     @property
@@ -93,7 +89,9 @@ class ValueLearner(nn.Module):
         return advantage, metrics | {"value_mean": value.mean(), "advantage_std": advantage.std(correction=0),
                                      "advantage_positive": (advantage > 0).float().mean()}
 
-    def _from_policy(self, batch, reward, act, clip):
+    # both return the data's Q(s, a) and V(s), (B,), every Q that was looked at, and metrics
+
+    def _from_policy(self, batch: Batch, reward: Tensor, act, clip: float) -> tuple:
         """Clipped double Q (GTP Eq. 16): the future is what the policy's own actions at s' are worth."""
         c, n, m = self.config, len(reward), self.config.target_candidates
         # the policy's actions at s' (for the target) and at s (for V) come from one call
@@ -109,7 +107,7 @@ class ValueLearner(nn.Module):
             value = q[n:].view(c.value_samples, n).mean(0) if c.value_samples else None
         return q[:n], value, q, metrics
 
-    def _from_data(self, batch, reward, act, clip):
+    def _from_data(self, batch: Batch, reward: Tensor, act, clip: float) -> tuple:
         """Implicit Q-learning (Kostrikov et al. 2022): V an expectile of Q over the data's actions, Q towards V(s')."""
         c = self.config
         with torch.no_grad():
