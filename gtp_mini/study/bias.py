@@ -13,7 +13,7 @@ import torch
 from ..fitting import fit_agent
 from ..times import karras_grid
 
-STEPS, WIDTH, SAMPLES = 12_000, 64, 20_000
+STEPS, WIDTH, SAMPLES = 10_000, 64, 20_000
 GAUSSIAN_STD, HALF = 0.5, 0.7  # of the two kinds of data: N(0, 0.5^2), and two points at -0.7 and 0.7
 INTERVALS = (10, 20, 40, 80, 160)
 
