@@ -100,6 +100,14 @@ def _multigoal_env(task: Task, **kwargs):
     return gym.make(ENV_ID, **kwargs)
 
 
+def _multigoal_values_env(task: Task, **kwargs):
+    import gymnasium as gym
+
+    from gtp_mini.worlds.multigoal import VALUES_ENV_ID
+
+    return gym.make(VALUES_ENV_ID, **kwargs)
+
+
 def _antmaze_env(task: Task, **kwargs):
     from gtp_mini.worlds.antmaze import make_antmaze_env
 
@@ -174,6 +182,20 @@ TASKS: dict[str, Task] = {
             maker=_make_multigoal,
             env_maker=_multigoal_env,
             reward_shift=-1.0,
+        ),
+        Task(
+            name="multigoal-values",
+            dataset_id="gtp/multigoal-values-v0",
+            description="the same crossing and demonstrators, but the goals are worth 1, 0.7, 0.4 and 0.1",
+            protocol="plain",
+            obs_dim=2,
+            action_dim=2,
+            time_limit=20,
+            default_transitions=20_000,
+            default_steps=10_000,
+            maker=_make_multigoal,
+            env_maker=_multigoal_values_env,
+            eta=3.0,  # at 1 the less good goals keep a good part of the choice; our choice
         ),
         _antmaze("antmaze-umaze", "UMaze", (_UMAZE,), _UMAZE, "U-shaped maze, every episode runs the whole way"),
         _antmaze("antmaze-umaze-diverse", "UMaze", None, _UMAZE, "U-shaped maze, episodes between random cells"),

@@ -10,7 +10,17 @@ from gymnasium.utils.env_checker import check_env
 from gtp_mini.datasets.multigoal import demonstrations
 from gtp_mini.datasets.tasks import get_task
 from gtp_mini.datasets.transitions import load_transitions
-from gtp_mini.worlds.multigoal import ENV_ID, GOALS, REACH, ROAD_HALF_WIDTH, START_STD, TIME_LIMIT
+from gtp_mini.worlds.multigoal import (
+    ENV_ID,
+    GOALS,
+    REACH,
+    ROAD_HALF_WIDTH,
+    START_STD,
+    TIME_LIMIT,
+    VALUES,
+    VALUES_ENV_ID,
+    MultiGoal,
+)
 
 
 @pytest.fixture
@@ -20,11 +30,12 @@ def world():
     return env
 
 
-def test_gymnasium_finds_no_fault():
+@pytest.mark.parametrize("env_id", [ENV_ID, VALUES_ENV_ID])
+def test_gymnasium_finds_no_fault(env_id):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", message=".*(minimum|maximum) value is .*infinity")  # the plane has no end
-        check_env(gym.make(ENV_ID).unwrapped)
+        check_env(gym.make(env_id).unwrapped)
 
 
 @pytest.mark.parametrize("goal", range(4))
@@ -35,6 +46,23 @@ def test_each_road_leads_to_its_goal(world, goal):
         assert not truncated and terminated == (step == 7) and reward == float(step == 7)
     np.testing.assert_allclose(obs, GOALS[goal] * 7 / 8)  # within reach of the goal
     assert info == {"goal": goal, "success": True, "fallen": False}
+
+
+def test_the_goals_are_worth_their_values():
+    world = get_task("multigoal-values").make_env()
+    for goal, value in enumerate(VALUES):
+        world.reset(seed=0)
+        world.unwrapped.position = GOALS[goal] * 0.8
+        obs, reward, terminated, truncated, info = world.step(GOALS[goal] / 8)
+        assert (reward, terminated, truncated) == (value, True, False)
+        assert info == {"goal": goal, "success": True, "fallen": False}
+    assert len(set(VALUES)) == 4 and max(VALUES) == 1.0
+    world.reset(seed=0)
+    world.unwrapped.position = np.full(2, 0.89)
+    _, reward, terminated, _, info = world.step(np.full(2, 0.02))
+    assert reward == 0.0 and terminated and info["fallen"]
+    with pytest.raises(ValueError, match="values must be 4 numbers, one for each goal, got \\(1.0, 0.5\\)"):
+        MultiGoal(values=(1.0, 0.5))
 
 
 def test_between_the_roads_one_falls(world):
@@ -92,6 +120,26 @@ def test_demonstrations_are_as_many_as_asked_and_depend_on_the_seed():
     assert 300 <= sum(len(e["actions"]) for e in a) < 300 + TIME_LIMIT
     assert all(np.array_equal(x["actions"], y["actions"]) for x, y in zip(a, b, strict=True))
     assert not np.array_equal(a[0]["actions"], c[0]["actions"])
+
+
+def test_demonstrators_do_not_know_what_the_goals_are_worth():
+    alike, unlike = demonstrations(2000, 0), demonstrations(2000, 0, get_task("multigoal-values").make_env())
+    for a, b in zip(alike, unlike, strict=True):
+        for name in ("observations", "actions", "terminations", "truncations"):
+            assert np.array_equal(a[name], b[name])
+        goal = np.linalg.norm(GOALS - b["observations"][-1], axis=1).argmin()
+        assert (b["rewards"][:-1] == 0).all() and b["rewards"][-1] == a["rewards"][-1] * VALUES[goal]
+    returns = [e["rewards"].sum() for e in demonstrations(20_000, 0, get_task("multigoal-values").make_env())]
+    assert np.mean(returns) == pytest.approx(np.mean(VALUES), abs=0.03)
+
+
+def test_values_reach_the_dataset(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    task = get_task("multigoal-values")
+    data = load_transitions(task.make(1000, seed=2))
+    assert data.dataset_id == task.dataset_id and set(data.reward.unique().tolist()) == {0.0} | set(
+        np.array(VALUES, np.float32).tolist())
+    np.testing.assert_array_equal(data.action, np.concatenate([e["actions"] for e in demonstrations(1000, seed=2)]))
 
 
 def test_the_dataset_is_the_demonstrations(multigoal):
