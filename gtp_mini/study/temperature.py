@@ -16,15 +16,16 @@ from ..fitting import fit_agent
 
 BANDITS = {"discrete": DISCRETE, "mixture": MIXTURE}
 RULES = {"exponential": "optimum", "truncated": "truncated"}  # weight rule -> the bandit's closed form
+KINDS = (("gtp-sd", "discrete", "exponential"), ("gtp-sd", "mixture", "exponential"),
+         ("gtp-sd", "discrete", "truncated"), ("gtp", "discrete", "exponential"))  # method, bandit, weight rule
 ETAS = (0.0, 0.5, 1.0, 2.0, 4.0)
-STEPS, WIDTH, PULLS, SAMPLES, SAMPLING_STEPS = 4_000, 64, 50_000, 20_000, 2
+STEPS, WIDTH, PULLS, SAMPLES, SAMPLING_STEPS = 2_500, 64, 50_000, 20_000, 2
 
 
 def cells(seeds: int, folder: Path) -> list[dict]:
-    """For each bandit and rule: a policy for each temperature, and one for all (eta None)."""
-    kinds = [("gtp-sd", rule) for rule in RULES] + [("gtp", "exponential")]
+    """For each kind of run: a policy for each temperature, and one for all (eta None)."""
     return [{"method": method, "bandit": bandit, "rule": rule, "eta": eta, "steps": STEPS, "width": WIDTH, "seed": seed}
-            for seed in range(seeds) for bandit in BANDITS for method, rule in kinds
+            for seed in range(seeds) for method, bandit, rule in KINDS
             for eta in (*ETAS, None) if not (eta == 0 and rule == "truncated")]  # at eta = 0 the rules are one
 
 
@@ -65,7 +66,7 @@ def tables(rows: list[dict]) -> dict[str, list[dict]]:
     found = {}
     for bandit in BANDITS:
         table = []
-        for method, rule in (("gtp-sd", "exponential"), ("gtp-sd", "truncated"), ("gtp", "exponential")):
+        for method, rule in [(kind[0], kind[2]) for kind in KINDS if kind[1] == bandit]:
             for every in (False, True):
                 for eta in ETAS:
                     runs = [p for p in _pairs(rows, bandit=bandit, method=method, rule=rule)
