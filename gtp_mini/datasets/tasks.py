@@ -108,6 +108,20 @@ def _multigoal_values_env(task: Task, **kwargs):
     return gym.make(VALUES_ENV_ID, **kwargs)
 
 
+def _make_pointmaze(task: Task, transitions: int, seed: int, progress, overwrite: bool) -> str:
+    from gtp_mini.datasets.pointmaze import make_pointmaze_dataset
+
+    return make_pointmaze_dataset(task, transitions, seed, progress=progress, overwrite=overwrite)
+
+
+def _pointmaze_env(task: Task, **kwargs):
+    import gymnasium as gym
+
+    from gtp_mini.worlds.pointmaze import ENV_ID
+
+    return gym.make(ENV_ID, **kwargs)
+
+
 def _antmaze_env(task: Task, **kwargs):
     from gtp_mini.worlds.antmaze import make_antmaze_env
 
@@ -195,7 +209,22 @@ TASKS: dict[str, Task] = {
             default_steps=10_000,
             maker=_make_multigoal,
             env_maker=_multigoal_values_env,
-            eta=3.0,  # at 1 the less good goals keep a good part of the choice; our choice
+            eta=3.0,  # our choice
+        ),
+        Task(
+            name="pointmaze",
+            dataset_id="gtp/pointmaze-v0",
+            description="a point in a maze with two crossings, reward at the goal alone, no episode runs the whole way",
+            protocol="plain",
+            obs_dim=2,
+            action_dim=2,
+            time_limit=60,
+            default_transitions=40_000,
+            default_steps=10_000,
+            maker=_make_pointmaze,
+            env_maker=_pointmaze_env,
+            eta=3.0,  # our choice
+            reward_shift=-1.0,
         ),
         _antmaze("antmaze-umaze", "UMaze", (_UMAZE,), _UMAZE, "U-shaped maze, every episode runs the whole way"),
         _antmaze("antmaze-umaze-diverse", "UMaze", None, _UMAZE, "U-shaped maze, episodes between random cells"),

@@ -49,7 +49,9 @@ def test_each_road_leads_to_its_goal(world, goal):
 
 
 def test_the_goals_are_worth_their_values():
-    world = get_task("multigoal-values").make_env()
+    task = get_task("multigoal-values")
+    world = task.make_env()
+    assert world.spec.id == VALUES_ENV_ID and world.spec.max_episode_steps == task.time_limit == TIME_LIMIT
     for goal, value in enumerate(VALUES):
         world.reset(seed=0)
         world.unwrapped.position = GOALS[goal] * 0.8
