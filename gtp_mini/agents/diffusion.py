@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..clocks import DDPM, EDM, Clock
 from ..objectives import denoising_loss
 from .actor import ActorAgent, FlowMapActorConfig
+from .base import check_between
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,10 @@ class DDPMConfig(FlowMapActorConfig):
     sampler: str = "ddpm"
     clock: str = "ddpm"
     sigma_max: float = DDPM().last
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_between(self, 1, 64, "levels")
 
     def training_clock(self) -> Clock:
         """Draws one of the levels, weighs the errors as errors of the noise."""
