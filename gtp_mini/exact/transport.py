@@ -21,21 +21,20 @@ def transport(x: Tensor, weights: Tensor, means: Tensor, before: Tensor, after: 
     """
     start = (x[:, None] - means) / before  # (B, M)
     own = means + after * start
-    low, high = own.amin(1), own.amax(1)
+    low, high, log_weights = own.amin(1), own.amax(1), weights.log()
     for _ in range(HALVINGS):
         y = (low + high) / 2
         end = (y[:, None] - means) / after
-        gain = (weights.log() + _log_mass(start, end)).logsumexp(1)
-        loss = (weights.log() + _log_mass(end, start)).logsumexp(1)
+        gain = (log_weights + _log_mass(start, end)).logsumexp(1)
+        loss = (log_weights + _log_mass(end, start)).logsumexp(1)
         low, high = torch.where(gain < loss, y, low), torch.where(gain < loss, high, y)
     return (low + high) / 2
 
 
 def _log_mass(a: Tensor, b: Tensor) -> Tensor:
     """log(N(b) - N(a)) of the standard normal distribution function N where a < b, else -inf; elementwise."""
-    a, b = a.clamp(-1e150, 1e150), b.clamp(-1e150, 1e150)  # their squares are numbers
     above = a + b > 0  # N(b) - N(a) = N(-a) - N(-b): where N is small, it has digits
     lower, upper = torch.where(above, -b, a), torch.where(above, -a, b)
     top = torch.special.log_ndtr(upper)
-    mass = top + (-torch.expm1((torch.special.log_ndtr(lower) - top).clamp(max=0))).log()
+    mass = top + (-torch.expm1(torch.special.log_ndtr(lower) - top)).log()
     return torch.where(a < b, mass, -torch.inf)

@@ -100,8 +100,8 @@ def test_samples_are_pulls_of_the_arms(b):
 
 
 def test_shares_of_arms_that_nobody_pulls_are_zero():
-    assert DISCRETE.shares(torch.tensor([[0.5, 0.7], [0.9, 0.1], [-1.0, 0.2]])).tolist() == pytest.approx(
-        [0.0, 1 / 3, 0.0, 2 / 3])
+    actions = torch.tensor([[-0.5, 0.7], [-0.9, 0.1], [1.0, -0.2]])
+    assert DISCRETE.shares(actions).tolist() == pytest.approx([0.0, 2 / 3, 1 / 3, 0.0])
     assert DISCRETE.arm_of(torch.tensor([[-0.1, -0.1]])).tolist() == [0]
 
 
@@ -171,6 +171,7 @@ def test_a_bandit_is_its_own_and_does_not_change():
     arms = torch.zeros(2, 1, dtype=DOUBLE)
     b = Bandit(arms, [0, 1], [1, 3])
     arms += 1
+    assert b != DISCRETE and DISCRETE != MIXTURE and len({b, DISCRETE, MIXTURE}) == 3  # compared as a whole
     assert (b.arms == 0).all() and b.probabilities.tolist() == [0.25, 0.75] and b.values.dtype == DOUBLE
     with pytest.raises(AttributeError):
         b.std = 1.0
