@@ -4,12 +4,17 @@ GTP's target a + u z is a point of the data's noise, not of the model's trajecto
 on consistency). Here the model is compared with itself along its own trajectory; the denoising term alone carries the
 data and the weights. After Boffi et al. 2025 (arXiv 2505.18825), rewritten for x_t = a + t z and the endpoint phi.
 
+    progressive   Phi(x, t, s) = Phi(Phi(x, t, u), u, s)        one far jump is two nearer ones
+    Lagrangian    d/ds Phi(x, t, s) = f(Phi(x, t, s), s)        the end of a jump moves with the field
+    Eulerian      (d/dt + f(x, t) d/dx) Phi(x, t, s) = 0        and forgets where on its trajectory it began
+
 Every loss is
 
     w lambda(t') ||a - phi(a_t', t', t')||^2  +  distillation_weight * lambda(t) ||phi(x, t, s) - target||^2,
 
 with lambda(t) = (t^2 + sigma_data^2) / (t sigma_data)^2, which makes all noise levels count alike (EDM), t' drawn as
-GTP draws t, and (t, u, s) drawn over the whole triangle for the first `fraction` of the rows.
+GTP draws t, and (t, u, s) drawn over the whole triangle for the first `fraction` of the rows. No gradient passes
+through the target, but the Lagrangian keeps that of its slope d phi / d ln s.
 """
 
 from collections.abc import Callable
@@ -36,7 +41,7 @@ def psd_residual(model: FlowMap, target_model: FlowMap, actions: Tensor, x: Tens
     with torch.no_grad():
         first = target_model.phi(x, t, u, obs)
         second = target_model.phi(jump(x, first, t, u), u, s, obs)
-        share = (s * (t - u) / (u * (t - s)))[:, None]
+        share = torch.where(t > s, s * (t - u) / (u * (t - s)), 0.0)[:, None]  # a jump of no length is the denoiser's
         target = _within(share * first + (1 - share) * second, actions)
     return model.phi(x, t, s, obs) - target
 
@@ -54,20 +59,28 @@ def lsd_residual(model: FlowMap, target_model: FlowMap, actions: Tensor, x: Tens
     return phi - (1 - s / t)[:, None] * slope - target
 
 
-def esd_residual(model: FlowMap, target_model: FlowMap, actions: Tensor, x: Tensor, times: Times, obs: Tensor | None,
-                 reference: Tensor | None = None) -> Tensor:
-    """Eulerian: Phi(x, t, s) does not change along a trajectory that starts earlier, written for phi.
+def esd_residual(model: FlowMap, target_model: FlowMap, actions: Tensor, x: Tensor, times: Times,
+                 obs: Tensor | None) -> Tensor:
+    """Eulerian: Phi(x, t, s) does not change when (x, t) moves along its own trajectory, written for phi.
 
-    phi - sg(phi - g), g = (s/t) (phi - ref) + (1 - s/t) d phi / d(x, ln t) in the direction (x - ref, 1).
-    ref = sg D'(x, t) by default; ref = a is MeanFlow's (g is linear in it, so its mean is the same).
+    phi - sg(phi' - g), g as in `eulerian_defect` with the model's own denoiser D'(x, t) as reference.
     """
-    t, s = times.t, times.s
-    ratio = (s / t)[:, None]
     with torch.no_grad():
-        reference = target_model.denoise(x, t, obs) if reference is None else reference
-        phi, slope = jvp(lambda point, level: target_model.phi(point, level, s, obs), (x, t), (x - reference, t))
-        target = _within(phi - ratio * (phi - reference) - (1 - ratio) * slope, actions)
-    return model.phi(x, t, s, obs) - target
+        phi, defect = eulerian_defect(target_model, x, times.t, times.s, obs, target_model.denoise(x, times.t, obs))
+        target = _within(phi - defect, actions)
+    return model.phi(x, times.t, times.s, obs) - target
+
+
+def eulerian_defect(model: FlowMap, x: Tensor, t: Tensor, s: Tensor, obs: Tensor | None,
+                    reference: Tensor) -> tuple[Tensor, Tensor]:
+    """phi(x, t, s) and g = (s/t) (phi - ref) + (1 - s/t) d phi, (B, A) each; g is 0 where phi is exact.
+
+    d phi is the derivative in the direction (x - ref, 1) of (x, ln t). ref is E[x_0 | x], or a sample of it: g is
+    linear in ref, so that a clean point a, for x = a + t z, gives a g that is 0 on average. That is MeanFlow's.
+    """
+    phi, slope = jvp(lambda point, level: model.phi(point, level, s, obs), (x, t), (x - reference, t))
+    ratio = (s / t)[:, None]
+    return phi, ratio * (phi - reference) + (1 - ratio) * slope
 
 
 def _within(target: Tensor, actions: Tensor) -> Tensor:
