@@ -67,7 +67,7 @@ def curriculum_intervals(step: int, total_steps: int, first: int = 10, last: int
 
 
 class Times(NamedTuple):
-    """One draw of training times, each (B,), with s <= u < t."""
+    """One draw of training times, each (B,), with s <= u <= t and s < t."""
 
     t: Tensor  # from
     u: Tensor  # between
@@ -117,7 +117,7 @@ def sample_times(n: int, intervals: Tensor | int, generator: torch.Generator, si
 
 def sample_span(n: int, generator: torch.Generator, sigma_min: float = SIGMA_MIN, sigma_max: float = SIGMA_MAX,
                 rho: float = RHO, zero_mass: float = 0.25) -> Times:
-    """Draws (t, u, s) with sigma_min <= u < t anywhere and s below u, for the self-distillations; no grid.
+    """Draws (t, u, s) with s <= u <= t and u >= sigma_min, anywhere between, for the self-distillations; no grid.
 
     All uniform in grid index, which is where samplers stop; s is exactly 0 with probability `zero_mass`, and t is
     sigma_max with the same probability, because every sample starts there. Our choice. t and s are at least a

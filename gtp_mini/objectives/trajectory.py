@@ -29,7 +29,7 @@ def consistency_training_loss(model: FlowMap, target_model: FlowMap, actions: Te
                               inverse_gap: bool = False) -> tuple[Tensor, Metrics]:
     """Consistency training (Song et al. 2023, Eq. 10): the same with s = 0 only, w ||f(a_t, t) - sg f'(a_u, u)||^2.
 
-    `inverse_gap` divides each row by t - u, as improved consistency training does (Song & Dhariwal 2023, Sec. 3.5).
+    `inverse_gap` divides each row by t - u, as improved consistency training does (Song & Dhariwal 2023).
     """
     c = model.config
     times = sample_times(len(actions), intervals, generator, c.sigma_min, c.sigma_max, c.rho, zero_mass=1.0)
