@@ -1,7 +1,7 @@
 """Who improves on the data? Every agent in two small worlds: goals of different value, and a maze to stitch through.
 
 `strength` finds, with one seed of its own, how strongly each agent should listen to its critic in each world;
-`improvement` trains all agents with that, several seeds. All have the same data, updates, networks and critic.
+`improvement` trains all agents with that, several seeds. All have the same data, updates, networks, critic and learning rate.
 """
 
 import time
@@ -29,9 +29,10 @@ STRENGTHS: dict[str, list[dict]] = {  # what each agent's own dial may be
     "fql": [{"alpha": alpha} for alpha in (1.0, 10.0, 100.0)],
     "dipo-offline": [{"action_steps": steps} for steps in (1, 5, 20)],
 }
-STEPS, WIDTH, CRITIC_LR, EPISODES, CANDIDATES, TUNING_SEED = 6_000, 64, 1e-3, 200, 16, 100
+STEPS, WIDTH, LR, EPISODES, CANDIDATES, TUNING_SEED = 6_000, 64, 1e-3, 200, 16, 100
 SAMPLING_STEPS = (1, 2, 5)
-CHOSEN_AT = (2, 1)  # K and number of candidates at which the strength is chosen
+# K and number of candidates at which an agent's strength is chosen: chains are trained for five steps, IDQL is a choice
+CHOSEN_AT = dict.fromkeys(STRENGTHS, (2, 1)) | {"diffusion-ql": (5, 1), "dipo-offline": (5, 1), "idql": (5, CANDIDATES)}
 
 
 def prepare() -> None:
@@ -70,10 +71,10 @@ def measure(cell: dict) -> dict:
     task = get_task(cell["task"])
     found = load_transitions(task.dataset_id)
     data = {"obs": found.obs, "action": found.action}
-    settings = {"width": cell["width"]} | cell["settings"]
+    settings = {"width": cell["width"], "lr": LR} | cell["settings"]
     if cell["method"] in STRENGTHS:
         data |= {"reward": found.reward + task.reward_shift, "next_obs": found.next_obs, "terminal": found.terminal}
-        settings |= {"gamma": task.gamma, "critic_lr": CRITIC_LR}
+        settings |= {"gamma": task.gamma, "critic_lr": LR}
     start = time.process_time()
     try:
         agent = fit_agent(data, cell["method"], cell["steps"], cell["seed"], **settings)
@@ -105,7 +106,7 @@ def best_strengths(rows: list[dict]) -> dict[tuple[str, str], dict]:
     """The settings with the highest return of each (task, method); of equals the shorter episodes."""
     best: dict[tuple[str, str], tuple[tuple, dict]] = {}
     for row in rows:
-        key, found = (row["cell"]["task"], row["cell"]["method"]), _at(row, *CHOSEN_AT)
+        key, found = (row["cell"]["task"], row["cell"]["method"]), _at(row, *CHOSEN_AT[key[1]])
         score = (found["return_mean"], -found["episode_length_mean"]) if found else (-np.inf, 0)
         if key not in best or score > best[key][0]:
             best[key] = (score, row["cell"]["settings"])
@@ -113,9 +114,10 @@ def best_strengths(rows: list[dict]) -> dict[tuple[str, str], dict]:
 
 
 def strength_tables(rows: list[dict]) -> dict[str, list[dict]]:
-    return {f"{task}: return at K = {CHOSEN_AT[0]}, one seed": [
-        {"method": r["cell"]["method"], "settings": ", ".join(f"{k} = {v}" for k, v in r["cell"]["settings"].items()),
-         "return": e["return_mean"] if (e := _at(r, *CHOSEN_AT)) else float("nan"),
+    return {f"{task}, one seed": [
+        {"method": (method := r["cell"]["method"]), "K, candidates": "{}, {}".format(*CHOSEN_AT[method]),
+         "settings": ", ".join(f"{k} = {v}" for k, v in r["cell"]["settings"].items()),
+         "return": e["return_mean"] if (e := _at(r, *CHOSEN_AT[method])) else float("nan"),
          "success": e["success_rate"] if e else float("nan")}
         for r in rows if r["cell"]["task"] == task] for task in TASKS}
 
