@@ -1,294 +1,199 @@
-"""The losses: value and gradient against plain arithmetic, what must have no gradient, and where their optimum lies."""
+"""What holds for every loss: who learns, who teaches, what weights multiply, what is drawn from where."""
 
-import math
 from copy import deepcopy
+from functools import partial
 
-import numpy as np
 import pytest
 import torch
-from linear_map import LinearMap
 
-from gtp_mini.exact import GaussianMixture
+from gtp_mini import objectives
+from gtp_mini.clocks import DDPM, EDM, FlowMatching, MeanFlow
 from gtp_mini.flow_map import FlowMap, FlowMapConfig
-from gtp_mini.objectives import consistency_loss, flow_loss, gtp_loss
-from gtp_mini.times import Times, karras_grid, sample_times
+from gtp_mini.objectives import (
+    consistency_training_loss,
+    denoising_loss,
+    esd_loss,
+    gtp_loss,
+    lsd_loss,
+    meanflow_loss,
+    psd_loss,
+    shortcut_loss,
+)
+from gtp_mini.objectives.terms import mean_square
 
-DOUBLE = torch.float64
-B, A, O = 6, 2, 3  # noqa: E741
+B, A, O = 8, 2, 3  # noqa: E741
+TAUGHT = {
+    "consistency": partial(consistency_training_loss, intervals=20, inverse_gap=True),
+    "gtp": partial(gtp_loss, intervals=20),
+    "gtp, window": partial(gtp_loss, intervals=20, window=5, zero_mass=0.2),
+    "gtp, solver": partial(gtp_loss, intervals=20, solver_steps=2),
+    "progressive": psd_loss,
+    "Lagrangian": lsd_loss,
+    "Eulerian": esd_loss,
+    "shortcut": shortcut_loss,
+    "meanflow": meanflow_loss,
+    "meanflow, plain": partial(meanflow_loss, adaptive=False),
+}
+LOSSES = TAUGHT | {f"denoising, {type(clock).__name__}": partial(denoising_loss, clock=clock)
+                   for clock in (EDM(), DDPM(), FlowMatching(), MeanFlow())}
+every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+every_taught_loss = pytest.mark.parametrize("loss", TAUGHT.values(), ids=TAUGHT)
 
 
-def networks(obs_dim=O):
-    """An online model and another one as its target."""
+@pytest.fixture
+def double():
+    """All that is drawn is drawn in float64."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def networks(obs_dim=O, n=2):
+    """An online model and others."""
     made = []
-    for seed in (0, 1):
+    for seed in range(n):
         torch.manual_seed(seed)
-        made.append(FlowMap(FlowMapConfig(A, obs_dim, width=8, depth=2)).double())
+        made.append(FlowMap(FlowMapConfig(A, obs_dim, width=8, depth=2)))
     return made
 
 
-def batch(obs_dim=O, n=B):
+def batch(n=B):
     g = torch.Generator().manual_seed(2)
-    actions, z = torch.randn(2, n, A, generator=g, dtype=DOUBLE)
-    obs = torch.randn(n, obs_dim, generator=g, dtype=DOUBLE) if obs_dim else None
-    weights = torch.rand(n, generator=g, dtype=DOUBLE) * 3
-    times = Times(*(v.double() for v in sample_times(n, 10, g)))
-    return actions, z, obs, weights, times
+    return torch.randn(n, A, generator=g), torch.randn(n, O, generator=g), 3 * torch.rand(n, generator=g)
 
 
-def one(obs, i):
-    return None if obs is None else obs[i : i + 1]
-
-
-def plain_flow(model, actions, z, t, obs, weights):
-    """Row by row, as the equation reads."""
-    total = 0.0
-    for i in range(len(actions)):
-        x = actions[i : i + 1] + t[i] * z[i : i + 1]
-        estimate = model.phi(x, t[i].item(), t[i].item(), one(obs, i))
-        total = total + (1.0 if weights is None else weights[i]) * ((actions[i] - estimate[0]) ** 2).sum()
-    return total / len(actions)
-
-
-def plain_consistency(model, target, actions, z, times, obs, weights):
-    total = 0.0
-    for i in range(len(actions)):
-        t, u, s = (v[i].item() for v in times)
-        a, noise = actions[i : i + 1], z[i : i + 1]
-        phi = model.phi(a + t * noise, t, s, one(obs, i))
-        online = s / t * (a + t * noise) + (1 - s / t) * phi
-        aim = s / u * (a + u * noise) + (1 - s / u) * target.phi(a + u * noise, u, s, one(obs, i))
-        total = total + (1.0 if weights is None else weights[i]) * ((online - aim.detach()) ** 2).sum()
-    return total / len(actions)
+def value(loss, model, target, actions, obs, weights=None, seed=3):
+    return loss(model, target, actions, obs, weights, torch.Generator().manual_seed(seed))[0]
 
 
 def gradients(loss, model):
-    return torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
+    return torch.autograd.grad(loss, list(model.parameters()))
 
 
-def assert_same(loss, plain, model):
-    torch.testing.assert_close(loss, plain, rtol=1e-9, atol=1e-12)
-    torch.testing.assert_close(gradients(loss, model), gradients(plain, model), rtol=1e-7, atol=1e-10)
+def test_every_loss_is_here():
+    names = {f.func.__name__ if isinstance(f, partial) else f.__name__ for f in LOSSES.values()}
+    parts_of_gtp = {"flow_loss", "consistency_loss"}  # take other arguments; see test_trajectory
+    assert names == set(objectives.__all__) - parts_of_gtp
 
 
-@pytest.mark.parametrize("obs_dim", [0, O])
-@pytest.mark.parametrize("weighted", [False, True])
-def test_flow_loss_is_the_weighted_error_of_the_denoiser(obs_dim, weighted):
-    model, _ = networks(obs_dim)
-    actions, z, obs, weights, times = batch(obs_dim)
-    weights = weights if weighted else None
-    assert_same(flow_loss(model, actions, z, times.t, obs, weights),
-                plain_flow(model, actions, z, times.t, obs, weights), model)
-
-
-@pytest.mark.parametrize("obs_dim", [0, O])
-@pytest.mark.parametrize("weighted", [False, True])
-def test_consistency_loss_compares_two_jumps_at_s(obs_dim, weighted):
-    model, target = networks(obs_dim)
-    actions, z, obs, weights, times = batch(obs_dim)
-    weights = weights if weighted else None
-    assert_same(consistency_loss(model, target, actions, z, times, obs, weights),
-                plain_consistency(model, target, actions, z, times, obs, weights), model)
-
-
-@pytest.mark.parametrize("obs_dim", [0, O])
-@pytest.mark.parametrize("intervals", [10, torch.tensor(40.0)])
-def test_gtp_loss_is_their_sum_on_the_same_draws(obs_dim, intervals):
-    model, target = networks(obs_dim)
-    actions, _, obs, weights, _ = batch(obs_dim)
-    loss, metrics = gtp_loss(model, target, actions.float().double(), obs, weights, torch.Generator().manual_seed(3),
-                             intervals, flow_weight=0.7, consistency_weight=1.3)
-    g = torch.Generator().manual_seed(3)
-    times = sample_times(B, intervals, g)
-    z = torch.randn(B, A, generator=g).double()
-    times = Times(*(v.double() for v in times))
-    consistency = plain_consistency(model, target, actions.float().double(), z, times, obs, weights)
-    flow = plain_flow(model, actions.float().double(), z, times.t, obs, weights)
-    torch.testing.assert_close(loss, 1.3 * consistency + 0.7 * flow, rtol=1e-5, atol=1e-6)  # times are float32
-    torch.testing.assert_close(gradients(loss, model), gradients(1.3 * consistency + 0.7 * flow, model),
-                               rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(metrics["loss_consistency"], consistency.detach(), rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(metrics["loss_flow"], flow.detach(), rtol=1e-5, atol=1e-6)
-    assert not any(value.requires_grad for value in metrics.values())
-
-
-def test_zero_mass_reaches_the_draw():
-    model, target = networks(0)
-    losses = []
-    for mass in (0.0, 1.0):
-        g = torch.Generator().manual_seed(3)
-        losses.append(gtp_loss(model, target, batch(0)[0], None, None, g, 10, zero_mass=mass)[1])
-        g = torch.Generator().manual_seed(3)
-        times = Times(*(v.double() for v in sample_times(B, 10, g, zero_mass=mass)))
-        z = torch.randn(B, A, generator=g).double()
-        plain = consistency_loss(model, target, batch(0)[0], z, times)
-        torch.testing.assert_close(losses[-1]["loss_consistency"], plain.detach(), rtol=1e-5, atol=1e-6)
-    assert losses[0]["loss_consistency"] != losses[1]["loss_consistency"]
-
-
-def test_the_consistency_loss_teaches_the_online_model_and_never_the_target():
+@every_loss
+def test_the_online_model_learns_with_all_its_parameters(loss):
     model, target = networks()
-    actions, z, obs, weights, times = batch()
-    consistency_loss(model, target, actions, z, times, obs, weights).backward()
-    assert all(p.grad.abs().max() > 0 for p in model.parameters())
-    assert all(p.grad is None for p in target.parameters())
-    gtp_loss(model, target, actions, obs, weights, torch.Generator().manual_seed(0), 10, flow_weight=0.0)[0].backward()
-    assert all(p.grad is None for p in target.parameters())
+    actions, obs, weights = batch()
+    slopes = gradients(value(loss, model, target, actions, obs, weights), model)
+    assert all(g.abs().max() > 0 and g.isfinite().all() for g in slopes)
 
 
-def test_a_model_that_teaches_itself_gets_the_gradient_as_if_its_teacher_were_frozen():
-    model, _ = networks()
+@every_taught_loss
+def test_no_gradient_reaches_the_teacher(loss):
+    model, target = networks()
+    actions, obs, weights = batch()
+    value(loss, model, target, actions, obs, weights).backward()
+    assert all(p.grad is None for p in target.parameters())
+    assert all(p.grad is not None for p in model.parameters())
+
+
+@every_taught_loss
+def test_the_teacher_is_the_one_that_is_given(loss):
+    model, target, another = networks(n=3)
+    actions, obs, _ = batch()
+    assert len({value(loss, model, teacher, actions, obs).item() for teacher in (model, target, another)}) == 3
+
+
+@every_taught_loss
+def test_a_model_that_teaches_itself_gets_the_gradient_as_if_its_teacher_were_frozen(loss, double):
+    (model,) = networks(n=1)
     frozen = deepcopy(model).requires_grad_(False)
-    actions, z, obs, weights, times = batch()
-    itself = gradients(consistency_loss(model, model, actions, z, times, obs, weights), model)
-    copied = gradients(consistency_loss(model, frozen, actions, z, times, obs, weights), model)
-    torch.testing.assert_close(itself, copied)
-    assert max(g.abs().max() for g in itself) > 0
-    for teacher in (model, frozen):
-        loss, _ = gtp_loss(model, teacher, actions, obs, weights, torch.Generator().manual_seed(4), 10)
-        torch.testing.assert_close(gradients(loss, model), gradients(gtp_loss(
-            model, frozen, actions, obs, weights, torch.Generator().manual_seed(4), 10)[0], model))
+    actions, obs, weights = batch()
+    itself, copied = (value(loss, model, teacher, actions, obs, weights) for teacher in (model, frozen))
+    torch.testing.assert_close(itself, copied, rtol=1e-12, atol=0)
+    torch.testing.assert_close(gradients(itself, model), gradients(copied, model), rtol=1e-10, atol=1e-13)
 
 
-def test_weights_multiply_rows():
-    """A weight of 2 counts as the row twice, a weight of 0 as if it were not there."""
+@every_loss
+def test_weights_of_one_are_no_weights(loss):
     model, target = networks()
-    actions, z, obs, _, times = batch()
-    weights = torch.tensor([2.0, 1, 0, 1, 1, 1], dtype=DOUBLE)
-    rows = [0, 0, 1, 3, 4, 5]
-    again = Times(*(v[rows] for v in times))
-    torch.testing.assert_close(flow_loss(model, actions, z, times.t, obs, weights),
-                               flow_loss(model, actions[rows], z[rows], again.t, obs[rows]))
-    torch.testing.assert_close(consistency_loss(model, target, actions, z, times, obs, weights),
-                               consistency_loss(model, target, actions[rows], z[rows], again, obs[rows]))
+    actions, obs, _ = batch()
+    values = [value(loss, model, target, actions, obs, weights) for weights in (None, torch.ones(B))]
+    assert torch.equal(*values)
+    assert all(torch.equal(a, b) for a, b in zip(*(gradients(v, model) for v in values), strict=True))
 
 
-# -- where the optimum lies, for N(0, sd^2 I) ------------------------------------------------------------------
-
-SD, N = 0.5, 200_000
-
-
-def draws(n=N, seed=0):
-    g = torch.Generator().manual_seed(seed)
-    x, z = torch.randn(2, n, A, generator=g, dtype=DOUBLE)
-    return SD * x, z
-
-
-def rows(t, u, s, n=N):
-    return Times(*(torch.full((n,), v, dtype=DOUBLE) for v in (t, u, s)))
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_weight_multiplies_its_row(name, double):
+    """The loss is linear in the weights: what each row adds to the loss of weights 0, times its weight."""
+    loss, (model, target) = LOSSES[name], networks()
+    actions, obs, weights = batch()
+    nothing = value(loss, model, target, actions, obs, torch.zeros(B))
+    rows = torch.stack([value(loss, model, target, actions, obs, row) - nothing for row in torch.eye(B)])
+    torch.testing.assert_close(value(loss, model, target, actions, obs, weights), nothing + weights @ rows)
+    without = 2 if name == "shortcut" else 0  # rows of jumps alone come first
+    assert (rows[without:] > 0).all() and (rows[:without].abs() < 1e-12).all()
 
 
-@pytest.mark.parametrize("t", [0.1, 0.5, 2.0, 20.0])
-def test_the_flow_loss_is_stationary_at_the_true_denoiser(t):
-    """And its floor is d sd^2 t^2 / (sd^2 + t^2), the spread of what the noisy point does not tell."""
-    model = LinearMap(SD)
-    actions, z = draws()
-    loss = flow_loss(model, actions, z, rows(t, t, t).t)
-    floor = A * SD**2 * t**2 / (SD**2 + t**2)
-    assert loss.item() == pytest.approx(floor, rel=0.02)
-    (slope,) = torch.autograd.grad(loss, model.gain)
-    with torch.no_grad():
-        model.gain.fill_(1.2)
-    (wrong,) = torch.autograd.grad(flow_loss(model, actions, z, rows(t, t, t).t), model.gain)
-    assert abs(slope) < 0.06 * wrong
+@pytest.mark.parametrize("name", LOSSES)
+def test_weights_multiply_what_comes_from_data_and_nothing_else(name):
+    """What is left at weights 0 is the model's agreement with itself, in the losses that have such a term."""
+    model, target = networks()
+    actions, obs, _ = batch()
+    loss, metrics = LOSSES[name](model, target, actions, obs, torch.zeros(B), torch.Generator().manual_seed(3))
+    if name in ("progressive", "Lagrangian", "Eulerian", "shortcut"):
+        assert metrics["loss_flow"] == 0 and loss == metrics["loss_distillation"] > 0
+    else:
+        assert loss == 0
 
 
-@pytest.mark.parametrize("t, u, s", [(2.0, 1.5, 0.5), (2.0, 1.0, 0.0), (0.5, 0.3, 0.3), (20.0, 15.0, 0.002)])
-def test_the_consistency_loss_has_its_floor_where_the_jump_is_the_mean_of_its_targets(t, u, s):
-    """E[x_u | x_t] is a straight line in x_t; around it x_u has variance sd^2 (t - u)^2 / (sd^2 + t^2)."""
-    model = LinearMap(SD)
-    actions, z = draws()
-    c_u = math.hypot(SD, s) / math.hypot(SD, u)  # the exact jump from u to s
-
-    class Optimum(LinearMap):
-        def forward(self, x, t, s, obs=None):
-            return c_u * (SD**2 + u * t[0]) / (SD**2 + t[0] ** 2) * x
-
-    floor = A * c_u**2 * SD**2 * (t - u) ** 2 / (SD**2 + t**2)
-    assert consistency_loss(Optimum(SD), model, actions, z, rows(t, u, s)).item() == pytest.approx(floor, rel=0.02)
-
-
-@pytest.mark.parametrize("t, u", [(2.0, 1.5), (0.4, 0.1), (10.0, 9.0)])
-def test_what_is_known_of_x_u_at_x_t(t, u):
-    """Regression of a + u z on a + t z, by Monte Carlo: line, spread, and the cosine by which it falls short."""
-    actions, z = draws()
-    x_t, x_u = (actions + t * z).ravel(), (actions + u * z).ravel()
-    line = (x_t @ x_u) / (x_t @ x_t)
-    assert line.item() == pytest.approx((SD**2 + u * t) / (SD**2 + t**2), abs=0.004)
-    spread = SD**2 * (t - u) ** 2 / (SD**2 + t**2)
-    assert (x_u - line * x_t).var().item() == pytest.approx(spread, rel=0.02)
-    exact = math.hypot(SD, u) / math.hypot(SD, t)
-    assert (SD**2 + u * t) / (SD**2 + t**2) / exact == pytest.approx(math.cos(math.atan(t / SD) - math.atan(u / SD)))
-    assert line.item() / exact == pytest.approx(math.cos(math.atan(t / SD) - math.atan(u / SD)), rel=0.02)
+@every_loss
+def test_everything_random_comes_from_the_generator(loss):
+    model, target = networks()
+    actions, obs, _ = batch()
+    values = []
+    for seed in (3, 3, 4):
+        torch.rand(5)  # another state of the generator that is not to be used
+        values.append(value(loss, model, target, actions, obs, seed=seed))
+    assert values[0] == values[1] != values[2]
+    state = torch.random.get_rng_state()
+    value(loss, model, target, actions, obs)
+    assert torch.equal(torch.random.get_rng_state(), state)
 
 
-def test_the_same_noise_is_in_both_points():
-    """With fresh noise for the second point the targets would scatter by more than their floor."""
-    seen = []
-
-    class Watch(LinearMap):
-        def forward(self, x, t, s, obs=None):
-            seen.append((x, t))
-            return super().forward(x, t, s, obs)
-
-    actions, z = draws(1000)
-    consistency_loss(Watch(SD), Watch(SD), actions, z, rows(2.0, 1.5, 0.5, 1000))
-    for x, t in seen:
-        torch.testing.assert_close((x - actions) / t[:, None], z)
-    assert sorted(t[0].item() for _, t in seen) == [1.5, 2.0]
+@every_loss
+def test_the_condition_counts_in_every_row(loss):
+    model, target = networks()
+    actions, obs, _ = batch()
+    before = value(loss, model, target, actions, obs)
+    for i in range(B):
+        other = obs.clone()
+        other[i] += 1
+        assert value(loss, model, target, actions, other) != before
 
 
-def test_gtp_loss_uses_one_noise_for_everything():
-    """Three points a row: (t, s) and (t, t) online, (u, s) for the target, all of them a + level z with one z."""
-    seen = []
-
-    class Watch(LinearMap):
-        def phi(self, x, t, s, obs=None):
-            seen.append((x, t, s))
-            return super().phi(x, t, s, obs)
-
-    actions = torch.zeros(500, A, dtype=DOUBLE)
-    gtp_loss(Watch(SD), Watch(SD), actions, None, None, torch.Generator().manual_seed(0), 10)
-    (x, t, s), (x_u, u, s_u) = seen
-    z = x / t[:, None]
-    torch.testing.assert_close(z[:500], z[500:])
-    torch.testing.assert_close(x_u / u[:, None], z[:500])
-    assert torch.equal(t[:500], t[500:]) and torch.equal(s[500:], t[500:]) and torch.equal(s[:500], s_u)
-    assert (s_u <= u).all() and (u < t[:500]).all()
+@every_loss
+def test_inputs_are_left_as_they_are(loss):
+    model, target = networks()
+    given = batch()
+    copies = [v.clone() for v in given]
+    value(loss, model, target, *given)
+    assert all(torch.equal(a, b) for a, b in zip(given, copies, strict=True))
 
 
-@pytest.mark.parametrize("intervals, ratio", [(10, 0.753), (20, 0.868), (40, 0.931), (80, 0.965), (160, 0.982),
-                                              (320, 0.991), (640, 0.996), (1280, 0.998)])
-def test_with_neighbouring_u_a_finer_grid_removes_the_shrinkage(intervals, ratio):
-    """Fixed point of the consistency loss on the grid: regression of the jump from each level on the one below."""
-    grid = karras_grid(intervals).double().numpy()
-    c = 1.0  # the jump from the first level to itself
-    for u, t in zip(grid[:-1], grid[1:], strict=True):
-        c *= (SD**2 + u * t) / (SD**2 + t**2)
-    exact = math.hypot(SD, grid[0]) / math.hypot(SD, grid[-1])
-    assert c / exact == pytest.approx(ratio, abs=6e-4)
-    assert c / exact == pytest.approx(np.cos(np.diff(np.arctan(grid / SD))).prod(), rel=1e-9)
+@every_loss
+def test_metrics_are_numbers_without_a_graph(loss):
+    model, target = networks(0)
+    result, metrics = loss(model, target, batch()[0], None, None, torch.Generator().manual_seed(3))
+    assert result.ndim == 0 and result.requires_grad and result.dtype == torch.float32
+    assert metrics and all(v.ndim == 0 and not v.requires_grad and v.isfinite() for v in metrics.values())
 
 
-def test_weights_tilt_the_data():
-    """The weighted flow loss is stationary at the denoiser of weight x density."""
-    m, t, weight = 0.7, 0.9, torch.tensor([1.0, 3.0], dtype=DOUBLE)
-    tilted = GaussianMixture(torch.tensor([[-m], [m]]), 0.0, weight)
-    g = torch.Generator().manual_seed(0)
-    which = torch.randint(2, (N,), generator=g)
-    actions = m * (2.0 * which[:, None] - 1).double()
-    z = torch.randn(N, 1, generator=g, dtype=DOUBLE)
-    shift = torch.zeros((), dtype=DOUBLE, requires_grad=True)
+@every_loss
+def test_one_row_is_a_batch(loss):
+    model, target = networks()
+    result = value(loss, model, target, *batch(1))
+    assert all(g.isfinite().all() for g in gradients(result, model))
 
-    class Shifted(LinearMap):
-        truth = tilted
 
-        def phi(self, x, t, s, obs=None):
-            return self.truth.denoise(x, t) + shift
-
-    def slope(model):
-        return torch.autograd.grad(flow_loss(model, actions, z, torch.full((N,), t, dtype=DOUBLE), None,
-                                             weight[which]), shift)[0].item()
-
-    assert abs(slope(Shifted(SD, 1))) < 0.01
-    Shifted.truth = GaussianMixture(torch.tensor([[-m], [m]]), 0.0)
-    assert slope(Shifted(SD, 1)) < -0.5
+def test_mean_square():
+    error = torch.tensor([[3.0, 4.0], [1.0, 0.0]])
+    weights, scale = torch.tensor([2.0, 10.0]), torch.tensor([0.5, 3.0])
+    assert mean_square(error) == 13.0 and mean_square(error, weights) == 30.0
+    assert mean_square(error, None, scale) == 7.75 and mean_square(error, weights, scale) == 27.5
