@@ -1,7 +1,8 @@
 """Who improves on the data? Every agent in two small worlds: goals of different value, and a maze to stitch through.
 
 `strength` finds, with one seed of its own, how strongly each agent should listen to its critic in each world;
-`improvement` trains all agents with that, several seeds. All have the same data, updates, networks, critic and learning rate.
+`improvement` trains all agents with that, several seeds. All have the same data, updates, networks, critic and learning
+rate.
 """
 
 import time
@@ -29,7 +30,7 @@ STRENGTHS: dict[str, list[dict]] = {  # what each agent's own dial may be
     "fql": [{"alpha": alpha} for alpha in (1.0, 10.0, 100.0)],
     "dipo-offline": [{"action_steps": steps} for steps in (1, 5, 20)],
 }
-STEPS, WIDTH, LR, EPISODES, CANDIDATES, TUNING_SEED = 6_000, 64, 1e-3, 200, 16, 100
+STEPS, WIDTH, LR, EPISODES, CANDIDATES, TUNING_SEED = 6_000, 64, 1e-3, 100, 16, 100
 SAMPLING_STEPS = (1, 2, 5)
 # K and number of candidates at which an agent's strength is chosen: chains are trained for five steps, IDQL is a choice
 CHOSEN_AT = dict.fromkeys(STRENGTHS, (2, 1)) | {"diffusion-ql": (5, 1), "dipo-offline": (5, 1), "idql": (5, CANDIDATES)}
@@ -106,7 +107,8 @@ def best_strengths(rows: list[dict]) -> dict[tuple[str, str], dict]:
     """The settings with the highest return of each (task, method); of equals the shorter episodes."""
     best: dict[tuple[str, str], tuple[tuple, dict]] = {}
     for row in rows:
-        key, found = (row["cell"]["task"], row["cell"]["method"]), _at(row, *CHOSEN_AT[key[1]])
+        key = row["cell"]["task"], row["cell"]["method"]
+        found = _at(row, *CHOSEN_AT[key[1]])
         score = (found["return_mean"], -found["episode_length_mean"]) if found else (-np.inf, 0)
         if key not in best or score > best[key][0]:
             best[key] = (score, row["cell"]["settings"])
