@@ -126,5 +126,6 @@ def sample_span(n: int, generator: torch.Generator, sigma_min: float = SIGMA_MIN
     a, b, c, from_top, to_zero = torch.rand(5, n, generator=generator, device=generator.device)
     top = torch.where(from_top < zero_mass, torch.ones_like(a), LEAST_SPAN + (1 - LEAST_SPAN) * a)
     bottom = torch.where(to_zero < zero_mass, torch.zeros_like(b), b * (top - LEAST_SPAN))
-    t, u, s = (karras_time(i, 1, sigma_min, sigma_max, rho) for i in (top, bottom + c * (top - bottom), bottom))
+    middle = (bottom + c * (top - bottom)).minimum(top)  # rounding may exceed it
+    t, u, s = (karras_time(i, 1, sigma_min, sigma_max, rho) for i in (top, middle, bottom))
     return Times(t, u, torch.where(to_zero < zero_mass, torch.zeros_like(s), s))

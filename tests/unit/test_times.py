@@ -10,15 +10,19 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gtp_mini.times import (
+    LEAST_SPAN,
     LOG_T_MEAN,
     LOG_T_STD,
     RHO,
     SIGMA_MAX,
     SIGMA_MIN,
+    Times,
     curriculum_intervals,
     karras_grid,
     karras_index,
     karras_time,
+    sample_lognormal,
+    sample_span,
     sample_t,
     sample_times,
     sampling_times,
@@ -143,6 +147,87 @@ def test_mass_of_zero_is_a_setting(mass):
     assert (times.s == 0).double().mean().item() == pytest.approx(mass, abs=0.02 if 0 < mass < 1 else 0)
 
 
-def test_same_seed_same_times():
-    draws = [torch.stack(sample_times(50, 10, torch.Generator().manual_seed(seed))) for seed in (0, 0, 1)]
+@pytest.mark.parametrize("draw", [lambda g: sample_times(50, 10, g), lambda g: sample_times(50, 10, g, window=None),
+                                  lambda g: sample_span(50, g)])
+def test_same_seed_same_times(draw):
+    draws = [torch.stack(draw(torch.Generator().manual_seed(seed))) for seed in (0, 0, 1)]
     assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
+
+
+# -- where u stands -----------------------------------------------------------------------------------------------
+
+
+@given(st.sampled_from([1, 2, 4, 1000, None]), st.integers(1, 1280), st.sampled_from([0.0, 0.25, 1.0]),
+       st.sampled_from([(0.002, 80.0), (0.02, 3.0)]), st.integers(0, 1000))
+def test_t_above_u_not_below_s(window, intervals, zero_mass, ends, seed):
+    times = sample_times(300, intervals, torch.Generator().manual_seed(seed), *ends, RHO, zero_mass, window)
+    assert (times.s <= times.u).all() and (times.u < times.t).all() and (times.s >= 0).all()
+    t, u = (karras_index(x.double(), intervals, *ends) for x in (times.t, times.u))
+    torch.testing.assert_close(u, u.round(), atol=1e-3, rtol=0)
+    assert (t - u).round().max() <= (window or intervals) and times.u.min() >= ends[0] * (1 - 1e-6)
+
+
+@pytest.mark.parametrize("zero_mass", [0.0, 1.0])
+def test_u_is_uniform_down_to_s_or_to_the_edge_of_the_window(zero_mass):
+    """With s = 0 it may be the lowest level; test_bias has the whole law with s on the grid."""
+    n, intervals, window = 60_000, 6, 3
+    times = sample_times(n, intervals, torch.Generator().manual_seed(2), zero_mass=zero_mass, window=window)
+    t, u, s = (karras_index(x.double(), intervals).round().clamp(min=0) for x in times)
+    for level in range(1, intervals + 1):
+        for bottom in [0] if zero_mass else range(level):
+            counts = np.bincount(u[(t == level) & (s == bottom)].int(), minlength=level)
+            lowest = max(bottom, level - window)
+            assert (counts[:lowest] == 0).all() and counts[lowest:].sum() > 50
+            assert lowest == level - 1 or stats.chisquare(counts[lowest:]).pvalue > 1e-4
+
+
+def test_the_window_leaves_the_other_draws_alone():
+    """One stream of random numbers: t first, then s, and u last, if it is drawn at all."""
+    g = torch.Generator().manual_seed(7)
+    adjacent = sample_times(100, 20, g)
+    after = torch.rand(3, generator=g)
+    plain = torch.Generator().manual_seed(7)
+    torch.rand(100, generator=plain), torch.rand(2, 100, generator=plain)
+    assert torch.equal(after, torch.rand(3, generator=plain))
+    for window in (3, None):
+        times = sample_times(100, 20, torch.Generator().manual_seed(7), window=window)
+        assert torch.equal(times.t, adjacent.t) and torch.equal(times.s, adjacent.s)
+        assert (times.u <= adjacent.u).all() and (times.u < adjacent.u).any()
+
+
+# -- spans, without a grid ------------------------------------------------------------------------------------------
+
+
+@given(st.sampled_from([0.0, 0.25, 0.9, 1.0]), st.sampled_from([(0.002, 80.0), (0.02, 3.0)]), st.integers(0, 1000))
+def test_spans_are_ordered_within_the_range_and_of_some_length(zero_mass, ends, seed):
+    t, u, s = times = sample_span(400, torch.Generator().manual_seed(seed), *ends, zero_mass=zero_mass)
+    assert isinstance(times, Times) and all(v.shape == (400,) and v.isfinite().all() for v in times)
+    assert (s <= u).all() and (u <= t).all() and u.min() >= ends[0] * (1 - 1e-5) and t.max() <= ends[1] * (1 + 1e-5)
+    assert ((s == 0) | (s >= ends[0] * (1 - 1e-5))).all()
+    high, low = (karras_index(v.double(), 1, *ends) for v in (t, s.clamp(min=ends[0])))
+    assert (high - low).min() > 0.99 * LEAST_SPAN
+    share = s * (t - u) / (u * (t - s))  # of the first of two jumps
+    assert share.isfinite().all() and share.min() >= 0 and share.max() <= 1 + 1e-5
+
+
+@pytest.mark.parametrize("mass", [0.0, 0.25, 1.0])
+def test_spans_end_at_the_data_and_start_at_all_noise_with_a_probability(mass):
+    n = 20_000
+    t, _, s = sample_span(n, torch.Generator().manual_seed(3), zero_mass=mass)
+    top, zero = t > SIGMA_MAX * (1 - 1e-6), s == 0
+    for hit in (top, zero):
+        assert stats.binomtest(int(hit.sum()), n, mass).pvalue > 1e-3 if 0 < mass < 1 else hit.double().mean() == mass
+    if 0 < mass < 1:  # independently
+        assert stats.binomtest(int((top & zero).sum()), n, mass**2).pvalue > 1e-3
+
+
+def test_spans_are_uniform_in_grid_index():
+    times = sample_span(20_000, torch.Generator().manual_seed(4), zero_mass=0.0)
+    t, u, s = (karras_index(v.double(), 1) for v in times)
+    for share, low in ((t, LEAST_SPAN), (s / (t - LEAST_SPAN), 0), ((u - s) / (t - s), 0)):
+        assert stats.kstest(share, stats.uniform(low, 1 - low).cdf).pvalue > 1e-3
+
+
+def test_log_normal_levels():
+    levels = sample_lognormal(20_000, torch.Generator().manual_seed(5), -1.2, 0.7).double()
+    assert stats.kstest(levels.log(), stats.norm(-1.2, 0.7).cdf).pvalue > 1e-3
