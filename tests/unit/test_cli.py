@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from gtp_mini.agents import METHODS
 from gtp_mini.cli import main
 from gtp_mini.datasets.multigoal import demonstrations
 from gtp_mini.datasets.tasks import TASKS
@@ -177,7 +178,7 @@ def test_the_best_checkpoint_is_named_by_its_step(cli, multigoal, tmp_path, run_
     (["train", "no-such", "--out", "X"], "unknown task 'no-such'"),
     (["train", "antmaze-umase", "--out", "X"], "did you mean 'antmaze-umaze'"),
     (["train", "multigoal"], "Missing option '--out'"),
-    (["train", "multigoal", "--out", "X", "--method", "magic"], "unknown method 'magic'; known: gtp, gtp-bc"),
+    (["train", "multigoal", "--out", "X", "--method", "magic"], "unknown method 'magic'; known: gaussian-bc, "),
     (["train", "multigoal", "--out", "X", "--steps", "0"], "'--steps'"),
     (["train", "multigoal", "--out", "X", "--steps", "1e6"], "'--steps'"),
     (["train", "multigoal", "--out", "X", "--eta", "-1"], "'--eta'"),
@@ -206,6 +207,11 @@ def test_wrong_arguments(cli, multigoal, tmp_path, monkeypatch, args, message):
     status, out, err = cli(*args)
     assert status == 2 and message in (err + out) and "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_help_names_every_method(cli):
+    status, out, _ = cli("train", "--help")
+    assert status == 0 and f"Oneof{','.join(METHODS)}." in "".join(out.split())  # however it is wrapped
 
 
 # -- what cannot be done: status 1, one line -------------------------------------------------------------------

@@ -5,8 +5,10 @@ import pytest
 import torch
 
 import gtp_mini
+from gtp_mini.agents import METHODS, method_config
 from gtp_mini.agents.gtp import GTP
 from gtp_mini.datasets.toys import RING_RADIUS, toy
+from gtp_mini.fitting import fit_agent
 
 SMALL = {"width": 8, "depth": 1, "batch_size": 8, "steps": 5}
 
@@ -15,7 +17,7 @@ def actions(n=20, dim=2):
     return torch.rand(n, dim, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
-@pytest.mark.parametrize("method", ["gtp", "gtp-bc", "gaussian-bc"])
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("obs", [None, actions(20, 3)])
 def test_same_seed_same_bits(method, obs):
     models = [gtp_mini.fit(actions(), obs, method=method, seed=seed, **SMALL) for seed in (0, 0, 1)]
@@ -26,7 +28,7 @@ def test_same_seed_same_bits(method, obs):
 
 def test_the_seed_orders_the_data_too(monkeypatch):
     seen = []
-    monkeypatch.setattr(GTP, "update", lambda self, batch, *_: seen.append(batch["action"]))
+    monkeypatch.setattr(GTP, "update", lambda self, batch, *_: seen.append(batch["action"]) or {})
     for seed in (0, 0, 1):
         gtp_mini.fit(actions(), seed=seed, **SMALL)
     assert torch.equal(seen[0], seen[5]) and not torch.equal(seen[0], seen[1]) and not torch.equal(seen[0], seen[10])
@@ -40,9 +42,30 @@ def test_the_seed_of_the_caller_is_left_alone():
     assert torch.equal(torch.rand(1), expected)
 
 
-def test_gtp_is_its_clone():
-    a, b = (gtp_mini.fit(actions(), method=method, **SMALL) for method in ("gtp", "gtp-bc"))
+@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if method.clone])
+def test_a_method_that_needs_rewards_is_its_clone(method):
+    a, b = (gtp_mini.fit(actions(), method=m, **SMALL) for m in (method, METHODS[method].clone))
     assert all(torch.equal(value, b.state_dict()[name]) for name, value in a.state_dict().items())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_model_samples_and_is_saved(method, tmp_path):
+    obs = actions(20, 3)
+    model = gtp_mini.fit(actions(), obs, method=method, **SMALL)
+    gtp_mini.save(model, tmp_path / "m.safetensors")
+    again = gtp_mini.load(tmp_path / "m.safetensors")
+    x, y = (m.sample(obs=obs, steps=3, generator=torch.Generator().manual_seed(0)) for m in (model, again))
+    assert x.shape == (20, 2) and x.isfinite().all() and torch.equal(x, y)
+
+
+def test_an_agent_with_rewards_comes_whole():
+    n, seen = 20, []
+    data = {"obs": actions(n, 3), "next_obs": actions(n, 3), "action": actions(), "reward": torch.ones(n),
+            "terminal": torch.ones(n)}
+    agent = fit_agent(data, "fql", 5, batch_size=8, width=8, depth=1, callback=lambda step, _: seen.append(step))
+    assert seen == [1, 2, 3, 4, 5] and agent.values.critic(data["obs"], data["action"]).shape == (2, n)
+    torch.testing.assert_close(agent.values.critic.obs_mean, data["obs"].mean(0))
+    assert agent.config == method_config("fql", width=8, depth=1)
 
 
 def test_arrays_and_lists_will_do():
@@ -78,9 +101,12 @@ NAN[3, 1] = float("nan")
     ({"weights": torch.ones(21)}, r"weights must have shape \(20,\), one for each row, got \(21,\)"),
     ({"weights": -torch.ones(20)}, "weights must be >= 0 and not all 0"),
     ({"weights": torch.zeros(20)}, "weights must be >= 0 and not all 0"),
-    ({"method": "magic"}, "unknown method 'magic'; known: gtp, gtp-bc, gaussian-bc"),
+    ({"method": "magic"}, "unknown method 'magic'; known: .*gtp, gtp-bc"),
     ({"widht": 8}, "no setting 'widht'; it has: .*width"),
-    ({"eta": 1.0}, "fit has no rewards to weigh: eta must be 0, got 1.0; use weights"),
+    ({"eta": 1.0}, "fit has no rewards, and 'gtp-bc' with eta = 1.0 needs some; use weights, or fit_agent or train"),
+    ({"q_weight": 1.0}, "fit has no rewards, and 'gtp-bc' with eta = 0.0 needs some"),
+    ({"eta_conditioned": True}, "fit has no rewards"),
+    ({"test_candidates": 4}, "fit has no rewards"),
     ({"steps": 0}, "steps must be a whole number, at least 1, got 0"),
     ({"steps": 2.5}, "steps must be a whole number, at least 1, got 2.5"),
     ({"batch_size": 0}, "batch_size must be a whole number, at least 1, got 0"),

@@ -256,13 +256,19 @@ def test_a_damaged_state_is_refused_on_resume(multigoal, tmp_path):
 def test_a_tasks_settings_stand_between_the_methods_and_the_runs():
     from gtp_mini.datasets.tasks import get_task
 
-    task = replace(get_task("multigoal"), gamma=0.9, eta=3.0)
     config = replace(CONFIG, method="gtp", settings={})
-    assert (agent_config(config, task).gamma, agent_config(config, task).eta) == (0.9, 3.0)
-    assert agent_config(replace(config, settings={"eta": 2.0}), task).eta == 2.0
-    assert agent_config(replace(config, method="gtp-bc"), task).eta == 0.0
-    assert agent_config(config, None).eta == 1.0
-    assert not hasattr(agent_config(replace(config, method="gaussian-bc"), task), "eta")
+    multigoal, umaze = (replace(get_task(name), gamma=0.9) for name in ("multigoal", "antmaze-umaze"))
+    assert (agent_config(config, multigoal).gamma, agent_config(config, multigoal).eta) == (0.9, 1.0)
+    assert (agent_config(config, umaze).gamma, agent_config(config, umaze).eta) == (0.9, 0.25)
+    hotter = replace(config, settings={"eta": 2.0, "gamma": 0.8})
+    assert (agent_config(hotter, umaze).eta, agent_config(hotter, umaze).gamma) == (2.0, 0.8)
+    assert agent_config(replace(config, method="gtp-bc"), umaze).eta == 0.0
+    assert (agent_config(config, None).eta, agent_config(config, None).gamma) == (1.0, 0.99)
+    assert not hasattr(agent_config(replace(config, method="gaussian-bc"), umaze), "gamma")
+    assert agent_config(replace(config, method="iql"), umaze).eta == 10.0
+    assert agent_config(replace(config, method="iql"), multigoal).eta == 3.0
+    ql = replace(config, method="diffusion-ql", settings={"clip": 1.5})
+    assert (agent_config(ql, umaze).q_weight, agent_config(ql, umaze).clip) == (0.5, 1.5)
 
 
 @pytest.mark.parametrize("change, message", [
