@@ -2,7 +2,7 @@
 
     sampler(model, x, times, obs=None, return_path=False, generator=None)
 
-x (B, A) is at noise level times[0]; times (K + 1,) descends, usually to 0. Returns (B, A), or (K + 1, B, A) with x
+x (B, A) is at noise level times[0]; times (K + 1,) descend, usually to 0. Returns (B, A), or (K + 1, B, A) with x
 first. One network call a step, Heun two. `generator` draws the fresh noise of the samplers that take some.
 `model` is anything with the methods used: a FlowMap, or an exact distribution of `gtp_mini.exact`.
 """
@@ -34,7 +34,8 @@ def euler(model, x: Tensor, times: Tensor, obs: Tensor | None = None, return_pat
 
 def heun(model, x: Tensor, times: Tensor, obs: Tensor | None = None, return_path: bool = False,
          generator: torch.Generator | None = None) -> Tensor:
-    """K Heun steps (EDM's sampler): second order, two calls a step; Euler where the step ends at 0."""
+    """K Heun steps (EDM's sampler, without its fresh noise): second order, two calls a step; Euler where a step ends
+    at 0."""
 
     def step(x: Tensor, t: Tensor, s: Tensor) -> Tensor:
         h, slope = (s - t)[:, None], model.velocity(x, t, obs)
@@ -48,7 +49,7 @@ def heun(model, x: Tensor, times: Tensor, obs: Tensor | None = None, return_path
 def ddpm(model, x: Tensor, times: Tensor, obs: Tensor | None = None, return_path: bool = False,
          generator: torch.Generator | None = None) -> Tensor:
     """K ancestral steps (Ho et al. 2020, Eq. 7, in our clock), the estimate of the data clipped to [-1, 1] as in
-    Diffusion-QL.
+    Diffusion-QL: stochastic, but for the last step.
 
     Draws x_s from q(x_s | x_t, x_0 = D): mean (s/t)^2 x + (1 - (s/t)^2) D, variance s^2 (1 - (s/t)^2).
     """
@@ -63,7 +64,8 @@ def ddpm(model, x: Tensor, times: Tensor, obs: Tensor | None = None, return_path
 
 def consistency(model, x: Tensor, times: Tensor, obs: Tensor | None = None, return_path: bool = False,
                 generator: torch.Generator | None = None) -> Tensor:
-    """K rounds of a jump to 0 and fresh noise up to the next level (Song et al. 2023, Algorithm 1): stochastic."""
+    """K rounds of a jump to 0 and fresh noise up to the next level (Song et al. 2023, Algorithm 1): stochastic, but
+    for the last round. Where the map is exact, every level has the true distribution again."""
 
     def step(x: Tensor, t: Tensor, s: Tensor) -> Tensor:
         return model(x, t, torch.zeros_like(s), obs) + s[:, None] * _noise(x, generator)
