@@ -87,9 +87,7 @@ class FlowMap(nn.Module):
 
     def phi(self, x: Tensor, t: Tensor | float, s: Tensor | float, obs: Tensor | None = None) -> Tensor:
         """Endpoint estimate phi(x, t, s), (B, A). Preconditioned as EDM (Karras et al. 2022, Eq. 7)."""
-        if x.ndim != 2 or x.shape[1] != self.config.action_dim or not x.is_floating_point():
-            raise ValueError(f"x must be a float tensor of shape (B, {self.config.action_dim}), "
-                             f"got {x.dtype} of shape {tuple(x.shape)}")
+        check_samples(x, self.config.action_dim)
         t, s = _times(t, x), _times(s, x)
         sd = self.config.sigma_data
         total = (t**2 + sd**2).sqrt()[:, None]  # standard deviation of x_t
@@ -105,6 +103,7 @@ class FlowMap(nn.Module):
 
         Raises ValueError for times that are negative, not finite or in the wrong order.
         """
+        check_samples(x, self.config.action_dim)
         t, s = _times(t, x), _times(s, x)
         check_order(t, s)
         return jump(x, self.phi(x, t, s, obs), t, s)
@@ -114,7 +113,7 @@ class FlowMap(nn.Module):
         return self.phi(x, t, t, obs)
 
     def velocity(self, x: Tensor, t: Tensor | float, obs: Tensor | None = None) -> Tensor:
-        """f(x, t) = (x - E[x_0 | x_t = x]) / t, the right-hand side of the probability-flow ODE, (B, A)."""
+        """f(x, t) = (x - E[x_0 | x_t = x]) / t, t > 0: the right-hand side of the probability-flow ODE, (B, A)."""
         return (x - self.denoise(x, t, obs)) / _times(t, x)[:, None]
 
     @torch.no_grad()
@@ -142,7 +141,12 @@ class FlowMap(nn.Module):
 
     def condition(self, obs: Tensor | None, n: int, eta: float | Tensor | None = None) -> Tensor | None:
         """What phi takes as `obs`, (n, O) or (n, O + 1): the observation and, for a model of all temperatures, eta
-        (a number or (n,); the configuration's if it is left out)."""
+        (a number or (n,); the configuration's if it is left out).
+
+        Raises ValueError for an observation that is missing, of another shape or one too many, and for an eta that is
+        no temperature, of another shape, or not this model's to choose.
+        """
+        check_obs(obs, n, self.config.obs_dim)
         if self.config.eta is None:
             if eta is not None:
                 raise ValueError("this model has no temperature to choose: train it with eta_conditioned=True")
@@ -151,6 +155,8 @@ class FlowMap(nn.Module):
         if not isinstance(eta, Tensor):
             check_eta(eta)
             eta = self.obs_mean.new_tensor(float(eta))
+        if eta.shape not in ((), (n,)):
+            raise ValueError(f"eta must be a number or of shape ({n},), got shape {tuple(eta.shape)}")
         column = eta.expand(n)[:, None]
         return column if obs is None else torch.cat([obs, column], dim=-1)
 
@@ -161,6 +167,13 @@ class FlowMap(nn.Module):
     def describe(self) -> dict:
         """The configuration as plain data, for saving."""
         return asdict(self.config)
+
+
+def check_samples(x: Tensor, action_dim: int) -> None:
+    """ValueError unless x is a float tensor of shape (B, action_dim)."""
+    if not isinstance(x, Tensor) or x.ndim != 2 or x.shape[1] != action_dim or not x.is_floating_point():
+        got = f"{x.dtype} of shape {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
+        raise ValueError(f"x must be a float tensor of shape (B, {action_dim}), got {got}")
 
 
 def check_obs(obs: Tensor | None, n: int, obs_dim: int) -> bool:
