@@ -26,3 +26,13 @@ def multigoal(multigoal_folder, monkeypatch):
     """Minari's root is the folder with the small multi-goal dataset."""
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(multigoal_folder))
     return multigoal_folder
+
+
+@pytest.fixture
+def in_double_precision():
+    """What torch makes is float64, random numbers and networks included."""
+    import torch
+
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)

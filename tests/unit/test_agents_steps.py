@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from small_agents import A, B, assert_same_networks, batch, flat, on_its_way, seeded, step, to_step_by_hand
+from small_agents import A, B, assert_same_networks, batch, on_its_way, seeded, step, to_step_by_hand
 
 from gtp_mini.guidance import effective_sample_size
 from gtp_mini.networks import ema_update
@@ -13,13 +13,7 @@ from gtp_mini.objectives import gtp_loss
 # Diffusion-QL's five levels
 ABAR = torch.exp(torch.tensor([-0.1 * i / 5 - 9.9 * (i / 5) ** 2 / 2 for i in range(1, 6)], dtype=torch.float64))
 
-
-@pytest.fixture(autouse=True)
-def in_double_precision():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
+pytestmark = pytest.mark.usefixtures("in_double_precision")
 
 
 def least(critic, obs, action):
@@ -30,9 +24,7 @@ def td_step(a, data, future, scale=1.0, offset=0.0):
     """Both heads to r + gamma (1 - terminal) future, of the copy `a`."""
     target = scale * data["reward"] + offset + a.config.gamma * (1 - data["terminal"]) * future
     q = a.values.critic(data["obs"], data["action"])
-    loss = ((q[0] - target) ** 2).mean() + ((q[1] - target) ** 2).mean()
-    step(a, "critic", loss)
-    return loss.detach()
+    step(a, "critic", ((q[0] - target) ** 2).mean() + ((q[1] - target) ** 2).mean())
 
 
 def policy_step(a, data, g, steps, candidates=1, samples=0, **reward):
@@ -130,18 +122,15 @@ def test_diffusion_ql(candidates):
     metrics = a.update(data, 50, seeded(7))
     policy_step(hand, data, g, 5, candidates, scale=4.0, offset=2.0)
     clone = eps_loss(hand.actor, data, g)
-    actions = chain(hand.actor, data["obs"], g)
-    assert actions.abs().max() <= 1
-    loss_q = normalised(hand.values.critic(data["obs"], actions), g)
+    loss_q = normalised(hand.values.critic(data["obs"], chain(hand.actor, data["obs"], g)), g)
     step(hand, "actor", clone + 2.0 * loss_q)
     finish(hand)
     assert_same_networks(a, hand)
-    torch.testing.assert_close(metrics["loss_denoising"], clone.detach())
     torch.testing.assert_close(metrics["loss_q"], loss_q.detach())
 
 
 def test_consistency_ac():
-    """On a grid of one cell, where only t = sigma_max and u = sigma_min remain; two rounds from 80 and 2.5 down."""
+    """On a grid of one cell, t is sigma_max and u is sigma_min; then two rounds, from 80 and from 2.5."""
     a = on_its_way("consistency-ac", q_weight=0.7, first_intervals=1, last_intervals=1)
     hand, data, g = to_step_by_hand(a), batch(9), seeded(7)
     metrics = a.update(data, 50, seeded(7))
@@ -149,8 +138,7 @@ def test_consistency_ac():
     torch.rand(B, generator=g), torch.rand(2, B, generator=g)  # which t and which s: there is one of each
     z, zero = torch.randn(B, A, generator=g), torch.zeros(B)
     far, near = (hand.actor.phi(data["action"] + t * z, t, zero, data["obs"]) for t in (80.0, 0.002))
-    near = 0.0 * z + near.detach()  # Phi(x, t, 0) is phi
-    clone = (((far - near) ** 2).sum(-1) / (80 - 0.002)).mean()
+    clone = (((far - near.detach()) ** 2).sum(-1) / (80 - 0.002)).mean()
     x = hand.actor.phi(80 * torch.randn(B, A, generator=g), 80.0, zero, data["obs"])
     middle = hand.actor.config.sampling_times(2)[1].item()
     assert 2.4 < middle < 2.6
@@ -177,9 +165,8 @@ def test_iql():
     torch.testing.assert_close(metrics["loss_nll"], -(weights * log_prob).mean().detach())
 
 
-@pytest.mark.parametrize("eta", [0.0, 1.0])
+@pytest.mark.parametrize("eta", [0.0, 1.0])  # no weights, and the option exp(eta A)
 def test_idql(eta):
-    """No weights; with its option exp(eta A)."""
     a = on_its_way("idql", eta=eta, weight_rule="exponential")
     hand, data, g = to_step_by_hand(a), batch(9), seeded(7)
     a.update(data, 50, seeded(7))
@@ -256,52 +243,8 @@ def test_dipo():
         m, v = 0.9 * m + 0.1 * slope, 0.999 * v + 0.001 * slope**2
         x = x.detach() - 0.03 * (m / (1 - 0.9**k)) / ((v / (1 - 0.999**k)).sqrt() + 1e-5)
         x = x.clamp(-1, 1)
-    assert (x.abs() == 1).any() and (least(hand.values.critic, data["obs"], x) >= least(
-        hand.values.critic, data["obs"], original) - 1e-3).all()
+    assert (x.abs() == 1).any()
     step(hand, "actor", eps_loss(hand.actor, data, g, action=x))
     finish(hand)
     assert_same_networks(a, hand)
     torch.testing.assert_close(metrics["action_shift"], (x - original).norm(dim=-1).mean())
-
-
-# -- the gradient of Q ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("method, steps", [("diffusion-ql", 5), ("consistency-ac", 2), ("consistency-ac", 3),
-                                           ("fql", 1), ("gtp", 3), ("fawac", 4), ("idql", 5)])
-def test_q_reaches_the_actor_through_every_step_of_its_sampler(method, steps):
-    """Its slope along a random direction of parameter space, against a quotient of differences in float64."""
-    a, obs = on_its_way(method, q_weight=1.0), batch(9)["obs"]
-    parameters = list(a.actor.parameters())
-    direction = [torch.randn(p.shape, generator=seeded(i)) for i, p in enumerate(parameters)]
-
-    def q_at(h):
-        with torch.no_grad():
-            for p, start, d in zip(parameters, starts, direction, strict=True):
-                p.copy_(start + h * d)
-        return a.values.critic(obs, a.sample_with_gradient(obs, steps, seeded(3))).mean()
-
-    starts = [p.detach().clone() for p in parameters]
-    slopes = torch.autograd.grad(q_at(0.0), parameters)
-    slope = sum((s * d).sum() for s, d in zip(slopes, direction, strict=True)).item()
-    h = 1e-6
-    assert slope == pytest.approx((q_at(h) - q_at(-h)).item() / (2 * h), rel=1e-5) and abs(slope) > 1e-5
-
-
-def test_samples_with_gradient_are_samples():
-    for method in ("diffusion-ql", "consistency-ac", "gtp", "fql"):
-        a, obs = on_its_way(method, q_weight=1.0), batch(9)["obs"]
-        plain = a.actor.sample(obs=obs, steps=3, generator=seeded(3)).clamp(-1, 1)
-        torch.testing.assert_close(a.sample_with_gradient(obs, 3, seeded(3)).detach(), plain, rtol=0, atol=0)
-
-
-@pytest.mark.parametrize("method", ["diffusion-ql", "consistency-ac", "fql", "gtp"])
-def test_q_in_the_actors_loss_leaves_the_critic_alone(method):
-    """The same critic, and the same gradient in it, as without."""
-    on, off = (on_its_way(method, q_weight=1.0, test_candidates=2) for _ in range(2))
-    object.__setattr__(off.config, "q_weight", 0.0)
-    for a in (on, off):
-        a.update(batch(9), 50, seeded(7))
-    assert torch.equal(flat(on.values), flat(off.values)) and not torch.equal(flat(on.actor), flat(off.actor))
-    for p, q in zip(on.values.critic.parameters(), off.values.critic.parameters(), strict=True):
-        assert torch.equal(p.grad, q.grad)
