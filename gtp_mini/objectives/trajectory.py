@@ -1,6 +1,12 @@
 """Consistency training and GTP's trajectory consistency: a far jump must agree with a jump from a little nearer.
 
 Equation numbers are those of GTP (Feng et al. 2025).
+
+The nearer point is a + u z, with the a and z of the far one: no solver and no teacher's field are needed. But it is not
+where the ODE takes a + t z; it is random given that point, and a regression keeps only its mean. For data of one
+Gaussian with standard deviation d, each hop from t to u keeps a share cos(arctan(t/d) - arctan(u/d)) of the spread.
+Over the levels of a grid, each with the one below, the product tends to 1 as the grid is refined: hence the curriculum.
+With u drawn anywhere below t it does not: less than a third is left on any grid, for t up to 80 and d = 0.5.
 """
 
 import torch
