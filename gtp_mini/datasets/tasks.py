@@ -43,7 +43,6 @@ class Task:
     maker: Callable[..., str] = field(repr=False)  # (task, transitions, seed, progress, overwrite) -> dataset_id
     env_maker: Callable[..., object] = field(repr=False)  # (task, **kwargs) -> gymnasium.Env
     gamma: float = 0.99
-    eta: float = 1.0  # advantage temperature of the methods that have one
     reward_shift: float = 0.0
     maze: Maze | None = None
 
@@ -149,9 +148,6 @@ def _antmaze(
         default_steps=50_000 if small else 500_000,
         maker=_make_antmaze,
         env_maker=_antmaze_env,
-        # Where all demonstrators walk the same way, actions differ by little but their noise, and a critic that is
-        # still learning has more to say than it knows: our choice is a cooler temperature there.
-        eta=0.25 if pairs == (far,) else 1.0,
         reward_shift=-1.0,
         maze=Maze(
             env_id=f"AntMaze_{maze}-v4",
@@ -209,7 +205,6 @@ TASKS: dict[str, Task] = {
             default_steps=10_000,
             maker=_make_multigoal,
             env_maker=_multigoal_values_env,
-            eta=3.0,  # our choice
         ),
         Task(
             name="pointmaze",
@@ -223,7 +218,6 @@ TASKS: dict[str, Task] = {
             default_steps=10_000,
             maker=_make_pointmaze,
             env_maker=_pointmaze_env,
-            eta=3.0,  # our choice
             reward_shift=-1.0,
         ),
         _antmaze("antmaze-umaze", "UMaze", (_UMAZE,), _UMAZE, "U-shaped maze, every episode runs the whole way"),
