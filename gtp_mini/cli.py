@@ -123,7 +123,8 @@ def train(
     eval_episodes: Annotated[int, typer.Option(help="Episodes of such an evaluation.", min=1, max=10_000)] = 20,
     log_every: Annotated[int, typer.Option(help="Updates between two lines of the log.", min=1)] = 500,
     checkpoint_every: Annotated[int, typer.Option(help="Updates between two checkpoints.", min=1)] = 5_000,
-    sampling_steps: Annotated[int, typer.Option(help="K, jumps per action, in evaluations.", min=1, max=64)] = 2,
+    sampling_steps: Annotated[int | None, typer.Option(help="K, steps per action, in evaluations; the method's own by "
+                                                            "default.", min=1, max=64)] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     make_data: Annotated[bool, typer.Option("--make-data", help="Make the task's data first if they are missing.")
                          ] = False,
@@ -177,10 +178,13 @@ def train(
 def evaluate(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
     episodes: Annotated[int, typer.Option(help="Episodes in the real environment.", min=1, max=100_000)] = 100,
-    sampling_steps: Annotated[int, typer.Option(help="K, jumps per action.", min=1, max=64)] = 2,
+    sampling_steps: Annotated[int | None, typer.Option(help="K, steps per action; the run's by default.", min=1,
+                                                       max=64)] = None,
     seed: Seed = 0,
     noise_scale: Annotated[float, typer.Option(help="Below 1: sample nearer to the most likely action.",
                                                min=0.0, max=1.0)] = 1.0,
+    eta: Annotated[float | None, typer.Option(help="Advantage temperature to act at, of a policy that was trained with "
+                                                   "--set eta_conditioned=true.", min=0, max=100)] = None,
     best: Annotated[bool, typer.Option("--best", help="The best evaluated checkpoint, not the last.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -195,12 +199,17 @@ def evaluate(
     task = TASKS.get(config["task"]) or task_of_dataset(config["task"])
     if task is None:
         raise ValueError(f"{config['task']} is a dataset without an environment of ours to evaluate in")
-    step = _checkpoint_step(run, best)
+    step, sampling_steps = _checkpoint_step(run, best), sampling_steps or config.get("sampling_steps", 2)
     policy = load(run.path / ("best.safetensors" if best else "model.safetensors"))
+    if eta is not None:
+        if getattr(policy.config, "eta", None) is None:
+            raise ValueError(f"the policy in {run.path} has no temperature to choose: train one with "
+                             f"--set eta_conditioned=true")
+        policy = policy.at_temperature(eta)
     with _progress("episodes") as progress:
         result = run_evaluation(policy, task, episodes, sampling_steps, seed, noise_scale, progress=progress).summary()
     result = {"task": task.name, "method": config["method"], "checkpoint": "best" if best else "last",
-              "checkpoint_step": step} | result
+              "checkpoint_step": step} | ({} if eta is None else {"eta": eta}) | result
     run.add_evaluation(result | {"during_training": False})
     if as_json:
         return _print_json(result)

@@ -107,7 +107,7 @@ class EDM(Clock):
 class DDPM(Clock):
     """The variance-preserving chain of Ho et al. 2020 in the schedule of Diffusion-QL (Wang et al. 2023).
 
-    tau = i / T in (0, 1]; abar = exp(-b_min tau - (b_max - b_min) tau^2 / 2), x_own = sqrt(abar) x_0 + sqrt(1 - abar) z.
+    x_own = sqrt(abar) x_0 + sqrt(1 - abar) z, abar = exp(-b_min tau - (b_max - b_min) tau^2 / 2), tau = i / T <= 1.
     The network predicts z. `levels` is T: training visits i = 1 .. T only. At T = 5 the noise levels are
     0.494, 1.139, 2.304, 4.974, 12.45.
     """

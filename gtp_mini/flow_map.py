@@ -13,7 +13,8 @@ so that Phi(x, t, t) = x holds by construction and one network is denoiser (s = 
 everything between.
 """
 
-from dataclasses import asdict, dataclass
+from copy import copy
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -159,6 +160,14 @@ class FlowMap(nn.Module):
             raise ValueError(f"eta must be a number or of shape ({n},), got shape {tuple(eta.shape)}")
         column = eta.expand(n)[:, None]
         return column if obs is None else torch.cat([obs, column], dim=-1)
+
+    def at_temperature(self, eta: float) -> "FlowMap":
+        """A model of all temperatures, sampling at another one by default; the weights are shared, not copied."""
+        if self.config.eta is None:
+            raise ValueError("this model has no temperature to choose: train it with eta_conditioned=True")
+        model = copy(self)
+        model.config = replace(self.config, eta=eta)
+        return model
 
     def set_observation_scale(self, obs: Tensor) -> None:
         """Takes mean and standard deviation of (M, O) observations as the normalisation of the condition."""

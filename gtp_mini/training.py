@@ -31,7 +31,7 @@ class TrainConfig:
     checkpoint_every: int = 5_000  # steps
     eval_every: int = 0  # steps; 0 never
     eval_episodes: int = 20
-    sampling_steps: int = 2  # K in evaluations
+    sampling_steps: int | None = None  # K in evaluations; None: the method's own
     device: str = "auto"
 
     def __post_init__(self):
@@ -45,8 +45,10 @@ class TrainConfig:
         if self.eval_every % self.checkpoint_every:
             raise ValueError(f"eval_every ({self.eval_every}) must be a multiple of checkpoint_every "
                              f"({self.checkpoint_every})")
-        sampling_times(self.sampling_steps)  # raises if it is absurd
-        method_config(self.method, **self.settings)  # likewise
+        method_config(self.method, **self.settings)  # raises if it is absurd
+        if self.sampling_steps is None:
+            object.__setattr__(self, "sampling_steps", METHODS[self.method].sampling_steps)
+        sampling_times(self.sampling_steps)  # likewise
 
 
 def train(config: TrainConfig, out: str, resume: bool = False, overwrite: bool = False, progress: bool = True) -> Run:

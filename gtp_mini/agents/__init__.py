@@ -26,7 +26,8 @@ class Method:
     """A name of `fit` and `train`: an agent, its configuration, and what makes the name differ from the agent.
 
     `per_task` are settings that the method's authors publish for a task (or ours, where the agent's file says so);
-    `clone` names the method that learns from actions alone, which `fit` takes for it.
+    `clone` names the method that learns from actions alone, which `fit` takes for it. `sampling_steps` is the K that
+    the method is trained for, or that its authors use; GTP's is 5 in the paper and 2 here.
     """
 
     agent: type[Agent]
@@ -34,6 +35,7 @@ class Method:
     description: str
     per_task: dict[str, dict] = field(default_factory=dict)
     clone: str | None = None
+    sampling_steps: int = 2
 
 
 # Where all demonstrators walk the same way, actions differ by little but their noise, and a critic that is still
@@ -41,10 +43,12 @@ class Method:
 COOLER = {"antmaze-umaze": {"eta": 0.25}}
 
 METHODS: dict[str, Method] = {
-    "gaussian-bc": Method(GaussianBC, GaussianBC.Config(), "cloning with a Gaussian: one mean, one spread"),
-    "diffusion": Method(DiffusionBC, DiffusionBC.Config(), "cloning with a diffusion model (EDM), Euler steps"),
-    "ddpm": Method(DiffusionBC, DDPMConfig(), "cloning with the five-step chain of Diffusion-QL"),
-    "flow-matching": Method(FlowBC, FlowBC.Config(), "cloning with flow matching, Euler steps"),
+    "gaussian-bc": Method(GaussianBC, GaussianBC.Config(), "cloning with a Gaussian: one mean, one spread",
+                          sampling_steps=1),
+    "diffusion": Method(DiffusionBC, DiffusionBC.Config(), "cloning with a diffusion model (EDM), Euler steps",
+                        sampling_steps=10),
+    "ddpm": Method(DiffusionBC, DDPMConfig(), "cloning with the five-step chain of Diffusion-QL", sampling_steps=5),
+    "flow-matching": Method(FlowBC, FlowBC.Config(), "cloning with flow matching, Euler steps", sampling_steps=10),
     "consistency": Method(ConsistencyBC, ConsistencyBC.Config(), "cloning with a consistency model"),
     "shortcut": Method(ShortcutBC, ShortcutBC.Config(), "cloning with a shortcut model"),
     "meanflow": Method(MeanFlowBC, MeanFlowBC.Config(), "cloning with MeanFlow"),
@@ -55,18 +59,19 @@ METHODS: dict[str, Method] = {
                      COOLER, clone="gtp-sd-bc"),
     "gtp-sd-bc": Method(GTPSD, GTPSD.Config(eta=0.0), "the same without a critic"),
     "diffusion-ql": Method(DiffusionQL, DiffusionQL.Config(), "the chain, pulled uphill on Q through its five steps",
-                           diffusion_ql.PER_TASK, clone="ddpm"),
+                           diffusion_ql.PER_TASK, clone="ddpm", sampling_steps=5),
     "consistency-ac": Method(ConsistencyAC, ConsistencyAC.Config(), "a consistency model, pulled uphill on Q",
                              consistency_ac.PER_TASK, clone="consistency"),
     "iql": Method(IQL, IQL.Config(), "implicit Q-learning: expectile values, a weighted Gaussian", iql.PER_TASK,
-                  clone="gaussian-bc"),
+                  clone="gaussian-bc", sampling_steps=1),
     "idql": Method(IDQL, IDQL.Config(), "a cloned chain, of whose samples IQL's critic takes the best", idql.PER_TASK,
-                   clone="ddpm"),
+                   clone="ddpm", sampling_steps=5),
     "fql": Method(FQL, FQL.Config(), "flow Q-learning: a one-step policy, distilled from a flow, climbs Q",
-                  fql.PER_TASK, clone="flow-matching"),
-    "fawac": Method(FAWAC, FAWAC.Config(), "flow matching with advantage weights", clone="flow-matching"),
+                  fql.PER_TASK, clone="flow-matching", sampling_steps=1),
+    "fawac": Method(FAWAC, FAWAC.Config(), "flow matching with advantage weights", clone="flow-matching",
+                    sampling_steps=10),
     "dipo-offline": Method(DIPO, DIPO.Config(), "actions climb Q, the chain clones them (an offline port)",
-                           clone="ddpm"),
+                           clone="ddpm", sampling_steps=5),
 }
 
 

@@ -130,6 +130,25 @@ def test_settings_reach_the_run(cli, multigoal, tmp_path):
     assert config["agent"]["ema_teacher"] is True and config["agent"]["sigma_max"] == 5
 
 
+def test_each_method_is_evaluated_in_its_own_number_of_steps(cli, multigoal, tmp_path):
+    train = [*TRAIN, "--method", "ddpm", "--out", tmp_path / "run"]
+    assert cli(*train)[0] == 0 and Run(tmp_path / "run").config["sampling_steps"] == 5
+    _, out, _ = cli("evaluate", tmp_path / "run", "--episodes", 2, "--json")
+    assert json.loads(out)["sampling_steps"] == 5
+    _, out, _ = cli("evaluate", tmp_path / "run", "--episodes", 2, "--sampling-steps", 3, "--json")
+    assert json.loads(out)["sampling_steps"] == 3
+
+
+def test_the_temperature_is_chosen_when_the_policy_acts(cli, multigoal, tmp_path, run_folder):
+    train = [*TRAIN, "--method", "gtp-sd", "--set", "eta_conditioned=true", "--out", tmp_path / "every"]
+    assert cli(*train)[0] == 0
+    results = [json.loads(cli("evaluate", tmp_path / "every", "--episodes", 4, "--eta", eta, "--json")[1])
+               for eta in (0, 8)]
+    assert [r["eta"] for r in results] == [0.0, 8.0]
+    status, _, err = cli("evaluate", run_folder, "--episodes", 2, "--eta", 1)
+    assert status == 1 and "has no temperature to choose" in err
+
+
 def test_resume_overwrite_and_neither(cli, run_folder):
     before = (run_folder / "model.safetensors").read_bytes()
     status, out, err = cli(*TRAIN, "--out", run_folder)
@@ -336,3 +355,19 @@ def test_a_download_that_cannot_be_is_one_line(cli):
     """No network, or Minari without what it downloads with: the real path, up to where this machine ends it."""
     status, out, err = cli("data", "download", "D4RL/antmaze/no-such-maze-v1")
     assert (status, out) == (1, "") and err.startswith("error: ") and "Traceback" not in err
+
+
+# ---- the study
+
+def test_the_study_reports_and_refuses(cli, tmp_path, monkeypatch):
+    from tiny_part import TINY
+
+    from gtp_mini import study
+
+    monkeypatch.setattr(study, "PARTS", {"tiny": TINY})
+    status, out, _ = cli("study", "tiny", "--seeds", 1, "--workers", 1, "--out", tmp_path, "--json")
+    assert status == 0 and json.loads(out) == {"folder": str(tmp_path), "records": {"tiny": 2}}
+    status, _, err = cli("study", "--report", "--out", tmp_path)
+    assert status == 0 and "What is a half more?" in err and (tmp_path / "tables.md").exists()
+    status, _, err = cli("study", "large", "--out", tmp_path)
+    assert status == 2 and "unknown part 'large'; known: tiny" in err

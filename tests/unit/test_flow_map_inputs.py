@@ -200,3 +200,14 @@ def test_a_sampler_may_be_given_for_once():
     net = model(sampler="euler")
     usual, jumps = (net.sample(6, steps=3, generator=seeded(), sampler=s) for s in (None, samplers.jumps))
     assert not torch.allclose(usual, jumps) and torch.equal(usual, net.sample(6, steps=3, generator=seeded()))
+
+
+def test_a_model_of_all_temperatures_can_be_set_to_one():
+    net = model(eta=1.0)
+    warm = net.at_temperature(4.0)
+    assert torch.equal(warm.sample(6, steps=2, generator=seeded()), net.sample(6, steps=2, generator=seeded(), eta=4.0))
+    assert net.config.eta == 1.0 and warm.network is net.network
+    with pytest.raises(ValueError, match="no temperature to choose"):
+        model().at_temperature(4.0)
+    with pytest.raises(ValueError, match="eta must be between"):
+        net.at_temperature(-1.0)

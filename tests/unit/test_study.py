@@ -86,7 +86,8 @@ def test_the_fixed_point_for_gaussian_data_is_the_product_of_cosines(intervals):
 
 
 @pytest.mark.parametrize(("data", "u", "intervals", "ratio"), [
-    ("gaussian", "uniform", 10, 0.275), ("gaussian", "uniform", 40, 0.301), ("two-points", "adjacent", 160, 0.64 / 0.7)])
+    ("gaussian", "uniform", 10, 0.275), ("gaussian", "uniform", 40, 0.301),
+    ("two-points", "adjacent", 160, 0.64 / 0.7)])
 def test_the_fixed_point_has_the_known_values(data, u, intervals, ratio):
     assert bias.fixed_point(data, intervals, u == "uniform") == pytest.approx(ratio, abs=5e-3)
 
@@ -133,7 +134,8 @@ def test_a_small_run_of_each_kind_is_measured(tmp_path):
 def test_tuning_takes_the_least_mean_distance_and_no_failure():
     def row(lr, *distances):
         samples = {str(k): {"sw1": d, "std_ratio": 1.0} for k, d in zip((1, 2, 5, 10), distances, strict=True)}
-        return {"cell": {"name": "GTP", "lr": lr, "sigma_max": 80.0}, "result": {str(quality.STEPS): {"samples": samples}}}
+        return {"cell": {"name": "GTP", "lr": lr, "sigma_max": 80.0},
+                "result": {str(quality.STEPS): {"samples": samples}}}
 
     rows = [row(1e-4, 4, 3, 2, 1), row(1e-3, 3, 2, 2, 1), row(3e-3, 0.1, 0.1, 0.1, None)]
     assert quality.best_settings(rows) == {"GTP": {"lr": 1e-3, "sigma_max": 80.0}}
