@@ -30,7 +30,7 @@ STRENGTHS: dict[str, list[dict]] = {  # what each agent's own dial may be
     "fql": [{"alpha": alpha} for alpha in (1.0, 10.0, 100.0)],
     "dipo-offline": [{"action_steps": steps} for steps in (1, 5, 20)],
 }
-STEPS, WIDTH, LR, EPISODES, CANDIDATES, TUNING_SEED = 6_000, 64, 1e-3, 100, 16, 100
+STEPS, WIDTH, LR, EPISODES, CANDIDATES, TUNING_SEED = 4_000, 64, 1e-3, 100, 16, 100
 SAMPLING_STEPS = (1, 2, 5)
 # K and number of candidates at which an agent's strength is chosen: chains are trained for five steps, IDQL is a choice
 CHOSEN_AT = dict.fromkeys(STRENGTHS, (2, 1)) | {"diffusion-ql": (5, 1), "dipo-offline": (5, 1), "idql": (5, CANDIDATES)}
