@@ -258,7 +258,7 @@ def _checkpoint_step(run, best: bool) -> int:
         during = [e for e in run.evaluations() if e.get("during_training")]
         if not during:
             raise FileNotFoundError(f"{run.path} has no best checkpoint: train with --eval-every")
-        return max(during, key=lambda e: e["success_rate"])["checkpoint_step"]  # the first of equals, as saved
+        return max(during, key=lambda e: e["return_mean"])["checkpoint_step"]  # the first of equals, as saved
     steps = run.metrics().get("step")
     if not steps or not (run.path / "model.safetensors").exists():
         raise FileNotFoundError(f"{run.path} has no checkpoint yet; go on training it with --resume")

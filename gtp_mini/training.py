@@ -131,14 +131,15 @@ def _during_training(run: Run) -> list[dict]:
 
 
 def _evaluate(run: Run, agent: Agent, config: TrainConfig, task: Task, step: int) -> str:
-    """Evaluates the policy as it stands, records it, and keeps the weights if they are the best so far."""
-    best = max((e["success_rate"] for e in _during_training(run)), default=-1.0)
+    """Evaluates the policy as it stands, records it, and keeps the weights if their return is the best so far."""
+    best = max((e["return_mean"] for e in _during_training(run)), default=-math.inf)
     result = evaluate(agent.published(), task, config.eval_episodes, config.sampling_steps, config.seed).summary()
-    if result["success_rate"] > best:
+    if result["return_mean"] > best:
         save(agent.published(), run.path / "best.safetensors")
     run.add_evaluation({"task": task.name, "method": config.method, "checkpoint_step": step,
                         "during_training": True} | result)
-    return f"step {step}: success {result['success_rate']:.2f} over {result['episodes']} episodes"
+    return (f"step {step}: return {result['return_mean']:.2f}, success {result['success_rate']:.2f} over "
+            f"{result['episodes']} episodes")
 
 
 class _Log:

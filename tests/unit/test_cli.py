@@ -180,9 +180,9 @@ def test_the_best_checkpoint_is_named_by_its_step(cli, multigoal, tmp_path, run_
     run = Run(tmp_path / "b")
     for scores, step in (((0.7, 0.2), 10), ((0.2, 0.7), 20), ((0.5, 0.5), 10)):
         run.write_json("evaluation.json", [
-            {"checkpoint_step": 10, "success_rate": scores[0], "during_training": True},
-            {"checkpoint_step": 20, "success_rate": scores[1], "during_training": True},
-            {"checkpoint_step": 40, "success_rate": 1.0, "during_training": False}])
+            {"checkpoint_step": 10, "return_mean": scores[0], "success_rate": 1 - scores[0], "during_training": True},
+            {"checkpoint_step": 20, "return_mean": scores[1], "success_rate": 1 - scores[1], "during_training": True},
+            {"checkpoint_step": 40, "return_mean": 1.0, "success_rate": 1.0, "during_training": False}])
         result = the_object(cli("evaluate", run.path, "--best", "--episodes", 2, "--json")[1])
         assert result["checkpoint"] == "best" and result["checkpoint_step"] == step
         assert run.evaluations()[-1] == result | {"during_training": False}

@@ -162,11 +162,12 @@ def test_the_agent_meets_shifted_rewards_and_the_observations_scale(multigoal, t
 
 
 def fake_evaluations(monkeypatch, scores):
-    """Evaluations with these success rates, one after another."""
+    """Evaluations with these returns, one after another; success, which does not decide, the other way round."""
 
     class Result(Evaluation):
         def summary(self):
-            return {"success_rate": scores.pop(0), "episodes": 1}
+            score = scores.pop(0)
+            return {"return_mean": score, "success_rate": 1 - score, "episodes": 1}
 
     monkeypatch.setattr(gtp_mini.training, "evaluate", lambda *_, **__: Result([], 0.0))
 
@@ -215,11 +216,11 @@ def test_evaluations_that_people_ask_for_do_not_choose_the_best(multigoal, tmp_p
         patch.setattr(Run, "save_state", cut)
         with pytest.raises(Cut):
             train(config, tmp_path / "run", progress=False)
-    Run(tmp_path / "run").add_evaluation({"checkpoint_step": 20, "success_rate": 1.0, "during_training": False})
+    Run(tmp_path / "run").add_evaluation({"checkpoint_step": 20, "return_mean": 1.0, "success_rate": 1.0, "during_training": False})
     before = (tmp_path / "run" / "best.safetensors").read_bytes()
     run = train(config, tmp_path / "run", resume=True, progress=False)
     assert (run.path / "best.safetensors").read_bytes() != before  # the 0.5 at step 40 beats the 0.2 at step 20
-    assert [e["success_rate"] for e in run.evaluations()] == [0.2, 1.0, 0.5, 0.3]
+    assert [e["return_mean"] for e in run.evaluations()] == [0.2, 1.0, 0.5, 0.3]
 
 
 def test_a_finished_run_resumes_to_itself(multigoal, tmp_path):
