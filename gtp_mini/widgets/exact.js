@@ -1,4 +1,4 @@
-// The exact flow map of a Gaussian mixture (exact.py), so that truth can be dragged beside what was learned.
+// The exact flow map of a Gaussian mixture (gtp_mini.exact), so that truth can be dragged beside what was learned.
 
 const LAST_LEVEL = 1e-3; // below it the rest of the way to 0 is the denoiser's
 const LOG_STEP = 0.25; // length of a Runge-Kutta step in ln t: errors of about 1e-4, far below a pixel

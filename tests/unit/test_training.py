@@ -216,7 +216,8 @@ def test_evaluations_that_people_ask_for_do_not_choose_the_best(multigoal, tmp_p
         patch.setattr(Run, "save_state", cut)
         with pytest.raises(Cut):
             train(config, tmp_path / "run", progress=False)
-    Run(tmp_path / "run").add_evaluation({"checkpoint_step": 20, "return_mean": 1.0, "success_rate": 1.0, "during_training": False})
+    asked = {"checkpoint_step": 20, "return_mean": 1.0, "success_rate": 1.0, "during_training": False}
+    Run(tmp_path / "run").add_evaluation(asked)
     before = (tmp_path / "run" / "best.safetensors").read_bytes()
     run = train(config, tmp_path / "run", resume=True, progress=False)
     assert (run.path / "best.safetensors").read_bytes() != before  # the 0.5 at step 40 beats the 0.2 at step 20
