@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from ..flow_map import FlowMap, FlowMapConfig
 from ..networks import check_activation, ema_update
 from ..samplers import SAMPLERS
-from ..times import RHO, SIGMA_MAX, SIGMA_MIN, curriculum_intervals
+from ..times import RHO, SIGMA_MAX, SIGMA_MIN
 from .base import Agent, Batch, Config, Metrics, adam, check_between, check_positive, gradient_step
+from .schedules import LR_SCHEDULES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,7 @@ class ActorConfig(Config):
 
     lr: float = 3e-4  # in the lineage (Ding & Jin 2024) and nearly all baselines
     clip: float = 5.0  # gradient norm, of the critic's too; 1 to 10 by task in the lineage
+    lr_schedule: str = "constant"  # or "cosine": of the actor, down to 0 at the last step
     ema: float = 0.999  # per step; the lineage's 0.995 every 5 steps is the same
     width: int = 256
     depth: int = 3
@@ -29,6 +31,8 @@ class ActorConfig(Config):
         super().__post_init__()
         check_positive(self, "lr", "clip", "width", "depth")
         check_between(self, 0, 1, "ema")
+        if self.lr_schedule not in LR_SCHEDULES:
+            raise ValueError(f"unknown lr_schedule {self.lr_schedule!r}; known: {', '.join(LR_SCHEDULES)}")
         check_activation(self.activation)
 
     def make_actor(self, obs_dim: int, action_dim: int) -> nn.Module:
@@ -62,26 +66,6 @@ class FlowMapActorConfig(ActorConfig):
 
     def make_actor(self, obs_dim, action_dim):
         return FlowMap(self.flow_map(action_dim, obs_dim))
-
-
-@dataclass(frozen=True, kw_only=True)
-class CurriculumConfig(Config):
-    """The number of grid intervals N(k), which doubles from the first to the last in equal stages."""
-
-    first_intervals: int = 10
-    last_intervals: int = 1280
-
-    def __post_init__(self):
-        super().__post_init__()
-        check_positive(self, "first_intervals")
-        if self.last_intervals < self.first_intervals:
-            raise ValueError(f"last_intervals must be at least first_intervals ({self.first_intervals}), "
-                             f"got {self.last_intervals!r}")
-
-    def intervals(self, step: int, total_steps: int, device: torch.device) -> Tensor:
-        """N(k) as a 0-d tensor, filled on the device so that nothing waits."""
-        return torch.full((), curriculum_intervals(step, total_steps, self.first_intervals, self.last_intervals),
-                          dtype=torch.float32, device=device)
 
 
 class ActorAgent(Agent):
@@ -126,11 +110,16 @@ class ActorAgent(Agent):
     def update_actor(self, batch: Batch, obs: Tensor | None, weights: Tensor | None, step: int,
                      generator: torch.Generator) -> Metrics:
         """A step on `actor_loss`, then the moving average."""
+        self.optimizers["actor"].param_groups[0]["lr"] = self.learning_rate(step)
         loss, metrics = self.actor_loss(batch, obs, weights, step, generator)
         metrics["grad_actor"] = gradient_step(self.optimizers["actor"], loss, self.config.clip)
         # a young average follows quickly, so that the random start is forgotten
         ema_update(self.policy, self.actor, min(self.config.ema, (1 + step) / (10 + step)))
         return metrics
+
+    def learning_rate(self, step: int) -> float:
+        """Of the actor at a global step."""
+        return self.config.lr * LR_SCHEDULES[self.config.lr_schedule](step / self.total_steps)
 
     def sample_with_gradient(self, obs: Tensor, steps: int, generator: torch.Generator) -> Tensor:
         """Actions of the actor itself, (B, A), with their gradient through all K steps. What the clamp to [-1, 1] cuts

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from ..objectives import consistency_training_loss
-from .actor import ActorAgent, CurriculumConfig, FlowMapActorConfig
+from .actor import ActorAgent, FlowMapActorConfig
+from .schedules import CurriculumConfig
 
 
 @dataclass(frozen=True, kw_only=True)

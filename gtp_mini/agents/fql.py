@@ -66,6 +66,7 @@ class FQL(GuidedAgent):
 
     def update_actor(self, batch, obs, weights, step, generator):
         """A step of the flow, then one of the policy."""
+        self.optimizers["flow"].param_groups[0]["lr"] = self.learning_rate(step)
         loss, metrics = denoising_loss(self.flow, None, batch["action"], obs, weights, generator, FlowMatching())
         metrics["grad_flow"] = gradient_step(self.optimizers["flow"], loss, self.config.clip)
         return metrics | super().update_actor(batch, obs, weights, step, generator)

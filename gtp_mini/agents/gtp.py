@@ -10,9 +10,10 @@ from torch import Tensor
 
 from ..objectives import gtp_loss
 from ..objectives.trajectory import MAX_SOLVER_STEPS
-from .actor import CurriculumConfig, FlowMapActorConfig
+from .actor import FlowMapActorConfig
 from .base import check_between, check_positive
 from .guided import GuidedAgent, GuidedConfig
+from .schedules import CurriculumConfig
 
 BETWEEN = ("adjacent", "window", "uniform")
 

@@ -22,6 +22,7 @@ class IDQLConfig(GuidedConfig, DDPMConfig):
     """The defaults are those for locomotion."""
 
     lr: float = 3e-4
+    lr_schedule: str = "cosine"
     value: str = "expectile"
     expectile: float = 0.7  # 0.9 for AntMaze
     test_candidates: int = 64  # N; 16, 64 and 256 are tried

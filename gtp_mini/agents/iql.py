@@ -6,8 +6,8 @@
 
 The same weights with V from the policy's own actions (value="policy") are advantage-weighted regression (Peng et al.
 2019; Nair et al. 2020). `GuidedAgent` has values and weights, `GaussianBC` the likelihood. Beside the published agent:
-our networks are 3 x 256 SiLU, theirs 2 x 256 ReLU; our spread depends on the state; the rate of the actor is constant.
-Theirs acts by the mean: evaluate with noise_scale=0.
+our networks are 3 x 256 SiLU, theirs 2 x 256 ReLU; our spread depends on the state. Theirs acts by the mean: evaluate
+with noise_scale=0.
 """
 
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from .guided import GuidedAgent, GuidedConfig
 class IQLConfig(GuidedConfig, GaussianConfig):
     """The defaults are those for locomotion."""
 
+    lr_schedule: str = "cosine"
     value: str = "expectile"
     expectile: float = 0.7  # tau; 0.9 for AntMaze
     eta: float = 3.0  # beta; 10 for AntMaze

@@ -1,0 +1,36 @@
+"""What changes while an agent trains: its learning rate, and the grid of consistency training."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..times import curriculum_intervals
+from .base import Config, check_positive
+
+LR_SCHEDULES: dict[str, Callable[[float], float]] = {  # share done, 0 to 1 -> factor of the rate
+    "constant": lambda done: 1.0,
+    "cosine": lambda done: (1 + math.cos(math.pi * done)) / 2,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurriculumConfig(Config):
+    """The number of grid intervals N(k), which doubles from the first to the last in equal stages."""
+
+    first_intervals: int = 10
+    last_intervals: int = 1280
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_positive(self, "first_intervals")
+        if self.last_intervals < self.first_intervals:
+            raise ValueError(f"last_intervals must be at least first_intervals ({self.first_intervals}), "
+                             f"got {self.last_intervals!r}")
+
+    def intervals(self, step: int, total_steps: int, device: torch.device) -> Tensor:
+        """N(k) as a 0-d tensor, filled on the device so that nothing waits."""
+        return torch.full((), curriculum_intervals(step, total_steps, self.first_intervals, self.last_intervals),
+                          dtype=torch.float32, device=device)
