@@ -56,7 +56,7 @@ METHODS: dict[str, Method] = {
                   COOLER, clone="gtp-bc"),
     "gtp-bc": Method(GTP, GTP.Config(eta=0.0), "the same without a critic: behaviour cloning (eta = 0)"),
     "gtp-sd": Method(GTPSD, GTPSD.Config(), "GTP whose far jumps learn from the model's own trajectories",
-                     COOLER, clone="gtp-sd-bc"),
+                     clone="gtp-sd-bc"),
     "gtp-sd-bc": Method(GTPSD, GTPSD.Config(eta=0.0), "the same without a critic"),
     "diffusion-ql": Method(DiffusionQL, DiffusionQL.Config(), "the chain, pulled uphill on Q through its five steps",
                            diffusion_ql.PER_TASK, clone="ddpm", sampling_steps=5),

@@ -29,7 +29,7 @@ class GuidedConfig(ValueConfig):
     weight_rule: str = "truncated"  # as GTP's Eq. 14; see guidance.WEIGHT_RULES
     weight_cap: float = WEIGHT_CAP
     eta_conditioned: bool = False  # one network for every temperature up to eta_max; eta is then where it samples
-    eta_max: float = 8.0  # ours
+    eta_max: float = 16.0  # ours
     q_weight: float = 0.0  # of -Q(s, pi(s)), differentiated through every step of the sampler (`target_steps` of them)
     normalise_q: bool = False  # that term divided by mean |Q| (Diffusion-QL), or in the unit of reward
     test_candidates: int = 1  # actions drawn per decision when the policy is used; the critic picks one
@@ -39,6 +39,9 @@ class GuidedConfig(ValueConfig):
         super().__post_init__()
         check_eta(self.eta)
         check_positive(self, "eta_max")
+        if self.eta_conditioned and self.eta > self.eta_max:
+            raise ValueError(f"eta must be at most eta_max ({self.eta_max:g}), for which the network is trained, "
+                             f"got {self.eta!r}")
         if self.weight_rule not in WEIGHT_RULES:
             raise ValueError(f"unknown weight_rule {self.weight_rule!r}; known: {', '.join(WEIGHT_RULES)}")
         if not self.weight_cap >= 1:

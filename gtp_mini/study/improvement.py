@@ -18,22 +18,27 @@ from ..fitting import fit_agent
 from .records import Store
 
 TASKS = ("multigoal-values", "pointmaze")
-CLONES = ("gaussian-bc", "ddpm", "flow-matching", "consistency", "gtp-bc", "gtp-sd-bc")
-STRENGTHS: dict[str, list[dict]] = {  # what each agent's own dial may be
-    "gtp": [{"eta": eta} for eta in (1.0, 3.0, 10.0)],
-    "gtp-sd": [{"eta": eta} for eta in (1.0, 3.0, 10.0)],
-    "fawac": [{"eta": eta} for eta in (1.0, 3.0, 10.0)],
-    "iql": [{"eta": eta} for eta in (3.0, 10.0, 30.0)],
-    "idql": [{"expectile": expectile} for expectile in (0.7, 0.9, 0.97)],
-    "diffusion-ql": [{"q_weight": weight} for weight in (0.1, 1.0, 5.0)],
-    "consistency-ac": [{"q_weight": weight} for weight in (0.1, 1.0, 5.0)],
-    "fql": [{"alpha": alpha} for alpha in (1.0, 10.0, 100.0)],
-    "dipo-offline": [{"action_steps": steps} for steps in (1, 5, 20)],
+CLONES = {name: (name, [{}]) for name in ("gaussian-bc", "ddpm", "flow-matching", "consistency", "gtp-bc", "gtp-sd-bc")}
+VALUES = {"value": "expectile", "expectile": 0.9}  # IQL's, for mazes
+IMPROVERS: dict[str, tuple[str, list[dict]]] = {  # name in the tables: method, and what its own dial may be
+    "gtp": ("gtp", [{"eta": eta} for eta in (1.0, 3.0, 10.0)]),  # Eq. 14, V from the policy's own actions
+    "gtp, exponential": ("gtp", [VALUES | {"weight_rule": "exponential", "eta": eta} for eta in (3.0, 10.0, 30.0)]),
+    "gtp-sd, Eq. 14": ("gtp-sd", [{"value": "policy", "weight_rule": "truncated", "eta": eta}
+                                  for eta in (1.0, 3.0, 10.0)]),
+    "gtp-sd": ("gtp-sd", [{"eta": eta} for eta in (3.0, 10.0, 30.0)]),
+    "fawac": ("fawac", [{"eta": eta} for eta in (3.0, 10.0, 30.0)]),
+    "iql": ("iql", [VALUES | {"eta": eta} for eta in (3.0, 10.0, 30.0)]),
+    "idql": ("idql", [{"expectile": expectile} for expectile in (0.7, 0.9, 0.97)]),
+    "diffusion-ql": ("diffusion-ql", [{"q_weight": weight} for weight in (0.1, 1.0, 5.0)]),
+    "consistency-ac": ("consistency-ac", [{"q_weight": weight} for weight in (0.1, 1.0, 5.0)]),
+    "fql": ("fql", [{"alpha": alpha} for alpha in (1.0, 10.0, 100.0)]),
+    "dipo-offline": ("dipo-offline", [{"action_steps": steps} for steps in (1, 5, 20)]),
 }
-STEPS, WIDTH, LR, EPISODES, CANDIDATES, TUNING_SEED = 4_000, 64, 1e-3, 100, 16, 100
+AGENTS = CLONES | IMPROVERS
+STEPS, WIDTH, LR, CRITIC_LR, EPISODES, CANDIDATES, TUNING_SEED = 4_000, 64, 1e-3, 3e-4, 100, 16, 100
 SAMPLING_STEPS = (1, 2, 5)
 # K and number of candidates at which an agent's strength is chosen: chains are trained for five steps, IDQL is a choice
-CHOSEN_AT = dict.fromkeys(STRENGTHS, (2, 1)) | {"diffusion-ql": (5, 1), "dipo-offline": (5, 1), "idql": (5, CANDIDATES)}
+CHOSEN_AT = dict.fromkeys(IMPROVERS, (2, 1)) | {"diffusion-ql": (5, 1), "dipo-offline": (5, 1), "idql": (5, CANDIDATES)}
 
 
 def prepare() -> None:
@@ -47,8 +52,8 @@ def prepare() -> None:
 
 
 def strength_cells(seeds: int, folder: Path) -> list[dict]:
-    return [_cell(task, method, TUNING_SEED, settings)
-            for task in TASKS for method, choices in STRENGTHS.items() for settings in choices]
+    return [_cell(task, name, TUNING_SEED, settings)
+            for task in TASKS for name, (_, choices) in IMPROVERS.items() for settings in choices]
 
 
 def cells(seeds: int, folder: Path) -> list[dict]:
@@ -57,12 +62,13 @@ def cells(seeds: int, folder: Path) -> list[dict]:
     if store.missing(strength_cells(seeds, folder)):
         raise ValueError("the part improvement needs the part strength first: gtp-mini study strength improvement")
     chosen = best_strengths(store.rows())
-    return [_cell(task, method, seed, chosen.get((task, method), {}))
-            for seed in range(seeds) for task in TASKS for method in (*CLONES, *STRENGTHS)]
+    return [_cell(task, name, seed, chosen.get((task, name), {}))
+            for seed in range(seeds) for task in TASKS for name in AGENTS]
 
 
-def _cell(task: str, method: str, seed: int, settings: dict) -> dict:
-    return {"task": task, "method": method, "seed": seed, "settings": settings, "steps": STEPS, "width": WIDTH}
+def _cell(task: str, name: str, seed: int, settings: dict) -> dict:
+    return {"task": task, "name": name, "method": AGENTS[name][0], "seed": seed, "settings": settings, "steps": STEPS,
+            "width": WIDTH}
 
 
 def measure(cell: dict) -> dict:
@@ -73,22 +79,23 @@ def measure(cell: dict) -> dict:
     found = load_transitions(task.dataset_id)
     data = {"obs": found.obs, "action": found.action}
     settings = {"width": cell["width"], "lr": LR} | cell["settings"]
-    if cell["method"] in STRENGTHS:
+    if cell["name"] in IMPROVERS:
         data |= {"reward": found.reward + task.reward_shift, "next_obs": found.next_obs, "terminal": found.terminal}
-        settings |= {"gamma": task.gamma, "critic_lr": LR}
+        settings = {"gamma": task.gamma, "critic_lr": CRITIC_LR} | settings
     start = time.process_time()
     try:
         agent = fit_agent(data, cell["method"], cell["steps"], cell["seed"], **settings)
     except RuntimeError as error:  # diverged: that is a result
         return {"failed": str(error)}
     seconds = time.process_time() - start
-    policies = {1: agent.policy}
-    if cell["method"] in STRENGTHS:
-        policies[CANDIDATES] = BestOfN(agent.policy, agent.values.target_critic, BestOfNConfig(CANDIDATES))
+    policies = {1: (agent.policy, SAMPLING_STEPS)}
+    if cell["name"] in IMPROVERS:
+        choice = BestOfN(agent.policy, agent.values.target_critic, BestOfNConfig(CANDIDATES))
+        policies[CANDIDATES] = (choice, SAMPLING_STEPS[1:])
     rows = torch.randint(len(found.obs), (5000,), generator=torch.Generator().manual_seed(0))
     evaluations = []
-    for candidates, policy in policies.items():
-        for k in SAMPLING_STEPS:
+    for candidates, (policy, steps) in policies.items():
+        for k in steps:
             result = evaluate(policy, task, EPISODES, k, seed=cell["seed"]).summary()
             action = policy.sample(obs=found.obs[rows], steps=k, generator=torch.Generator().manual_seed(1))
             ratio = float(action.clamp(-1, 1).std(0).norm() / found.action[rows].std(0).norm())
@@ -104,10 +111,10 @@ def _at(row: dict, k: int, candidates: int) -> dict | None:
 
 
 def best_strengths(rows: list[dict]) -> dict[tuple[str, str], dict]:
-    """The settings with the highest return of each (task, method); of equals the shorter episodes."""
+    """The settings with the highest return of each (task, name); of equals the shorter episodes."""
     best: dict[tuple[str, str], tuple[tuple, dict]] = {}
     for row in rows:
-        key = row["cell"]["task"], row["cell"]["method"]
+        key = row["cell"]["task"], row["cell"]["name"]
         found = _at(row, *CHOSEN_AT[key[1]])
         score = (found["return_mean"], -found["episode_length_mean"]) if found else (-np.inf, 0)
         if key not in best or score > best[key][0]:
@@ -117,9 +124,9 @@ def best_strengths(rows: list[dict]) -> dict[tuple[str, str], dict]:
 
 def strength_tables(rows: list[dict]) -> dict[str, list[dict]]:
     return {f"{task}, one seed": [
-        {"method": (method := r["cell"]["method"]), "K, candidates": "{}, {}".format(*CHOSEN_AT[method]),
+        {"agent": (name := r["cell"]["name"]), "K, candidates": "{}, {}".format(*CHOSEN_AT[name]),
          "settings": ", ".join(f"{k} = {v}" for k, v in r["cell"]["settings"].items()),
-         "return": e["return_mean"] if (e := _at(r, *CHOSEN_AT[method])) else float("nan"),
+         "return": e["return_mean"] if (e := _at(r, *CHOSEN_AT[name])) else float("nan"),
          "success": e["success_rate"] if e else float("nan")}
         for r in rows if r["cell"]["task"] == task] for task in TASKS}
 
@@ -132,14 +139,14 @@ def tables(rows: list[dict]) -> dict[str, list[dict]]:
     for task in TASKS:
         for candidates in (1, CANDIDATES):
             table = []
-            for method in (*CLONES, *STRENGTHS):
-                runs = [r for r in rows if (r["cell"]["task"], r["cell"]["method"]) == (task, method)]
+            for name in AGENTS:
+                runs = [r for r in rows if (r["cell"]["task"], r["cell"]["name"]) == (task, name)]
                 at = {k: [_at(r, k, candidates) for r in runs] for k in SAMPLING_STEPS}
                 if not any(at[2]):
                     continue
-                line = {"method": method, "settings": ", ".join(f"{k} = {v}"
+                line = {"agent": name, "settings": ", ".join(f"{k} = {v}"
                                                                 for k, v in runs[0]["cell"]["settings"].items())}
-                for k in SAMPLING_STEPS:
+                for k in [k for k in SAMPLING_STEPS if any(at[k])]:
                     line[f"return, K = {k}"] = mean_interval([e and e["return_mean"] for e in at[k]])
                 two = [e for e in at[2] if e]
                 line["success, K = 2"] = mean_interval([e["success_rate"] for e in two])
@@ -161,15 +168,15 @@ def plot(rows: list[dict]):
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, len(TASKS), figsize=(10, 4.2), constrained_layout=True)
-    methods = (*CLONES, *STRENGTHS)
+    names = list(AGENTS)
     for axis, task in zip(axes, TASKS, strict=True):
         for candidates, marker, colour in ((1, "o", "C0"), (CANDIDATES, "^", "C1")):
-            points = [(methods.index(r["cell"]["method"]), e["return_mean"]) for r in rows
+            points = [(names.index(r["cell"]["name"]), e["return_mean"]) for r in rows
                       if r["cell"]["task"] == task and (e := _at(r, 2, candidates))]
             if points:
                 axis.plot(*zip(*points, strict=True), marker, color=colour, alpha=0.5,
                           label=f"{candidates} candidate{'s' * (candidates > 1)}")
-        axis.set_xticks(range(len(methods)), methods, rotation=60, ha="right")
+        axis.set_xticks(range(len(names)), names, rotation=60, ha="right")
         axis.set(title=task, ylabel="return, K = 2")
     axes[0].legend()
     return figure

@@ -37,7 +37,7 @@ def measure(cell: dict) -> dict:
     data = {"obs": nowhere, "next_obs": nowhere, "action": action, "reward": value, "terminal": torch.ones(PULLS)}
     every = cell["eta"] is None
     agent = fit_agent(data, cell["method"], cell["steps"], cell["seed"], width=cell["width"], critic_lr=1e-3,
-                      eta=1.0 if every else cell["eta"], eta_conditioned=every, weight_rule=cell["rule"],
+                      eta=1.0 if every else cell["eta"], eta_conditioned=every, eta_max=6.0, weight_rule=cell["rule"],
                       value="expectile", expectile=0.5)
     shares = {}
     for eta in ETAS if every else [cell["eta"]]:

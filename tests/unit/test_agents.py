@@ -120,7 +120,7 @@ def test_clones_read_actions_alone():
 def test_gradients_are_clipped_by_norm_and_reported_before():
     moved = []
     for clip in (1e9, 1e-3):
-        a = agent("gtp-bc", clip=clip)
+        a = agent("gtp-bc", clip=clip, lr=1.0)
         a.optimizers["actor"] = torch.optim.SGD(a.actor.parameters(), lr=1.0)
         before = flat(a.actor)
         norm = a.update(batch(), 0, seeded(0))["grad_actor"].item()

@@ -121,10 +121,8 @@ def test_every_part_names_its_cells_once(tmp_path):
 def test_a_small_run_of_each_kind_is_measured(tmp_path):
     result = bias.measure({"data": "two-points", "u": "uniform", "intervals": 5, "steps": 3, "width": 8, "seed": 0})
     assert set(result["std_ratio"]) == {"1", "2", "5", "10"}
-    cell = quality._cell("GTP-SD", "ring", 0, 1e-3, 10.0, [2, 4]) | {"width": 8}
-    result = quality.measure(cell)
-    assert set(result) == {"2", "4"} and result["4"]["seconds"] > result["2"]["seconds"]
-    assert result["4"]["samples"]["5"]["sw1"] > 0
+    result = quality.measure(quality._cell("GTP-SD", "ring", 0, 1e-3, 10.0, 4) | {"width": 8})
+    assert result["seconds"] > 0 and result["samples"]["5"]["sw1"] > 0
     result = temperature.measure({"method": "gtp-sd", "bandit": "mixture", "rule": "truncated", "eta": None,
                                   "steps": 3, "width": 8, "seed": 0})
     assert set(result["shares"]) == {"0.0", "0.5", "1.0", "2.0", "4.0"}
@@ -135,18 +133,28 @@ def test_tuning_takes_the_least_mean_distance_and_no_failure():
     def row(lr, *distances):
         samples = {str(k): {"sw1": d, "std_ratio": 1.0} for k, d in zip((1, 2, 5, 10), distances, strict=True)}
         return {"cell": {"name": "GTP", "lr": lr, "sigma_max": 80.0},
-                "result": {str(quality.STEPS): {"samples": samples}}}
+                "result": {"samples": samples}}
 
     rows = [row(1e-4, 4, 3, 2, 1), row(1e-3, 3, 2, 2, 1), row(3e-3, 0.1, 0.1, 0.1, None)]
     assert quality.best_settings(rows) == {"GTP": {"lr": 1e-3, "sigma_max": 80.0}}
 
 
+def test_runs_are_told_apart_by_their_budget():
+    def row(name, updates):
+        return {"cell": {"name": name, "toy": "ring", "updates": updates}, "result": (name, updates)}
+
+    rows = [row("diffusion", quality.STEPS), row("diffusion", 9_900), row("GTP", quality.STEPS)]
+    assert quality._runs(rows, "diffusion", "ring", equal_time=False) == [("diffusion", quality.STEPS)]
+    assert quality._runs(rows, "diffusion", "ring", equal_time=True) == [("diffusion", 9_900)]
+    assert quality._runs(rows, "GTP", "ring", equal_time=True) == [("GTP", quality.STEPS)]  # the same run is both
+
+
 def test_the_strength_with_the_highest_return_is_chosen_and_of_equals_the_quicker():
     def row(eta, value, length):
         evaluation = {"K": 2, "candidates": 1, "return_mean": value, "episode_length_mean": length}
-        return {"cell": {"task": "pointmaze", "method": "gtp", "settings": {"eta": eta}},
+        return {"cell": {"task": "pointmaze", "name": "gtp", "settings": {"eta": eta}},
                 "result": {"evaluations": [evaluation]}}
 
-    failed = {"cell": {"task": "pointmaze", "method": "gtp", "settings": {"eta": 99}}, "result": {"failed": "NaN"}}
+    failed = {"cell": {"task": "pointmaze", "name": "gtp", "settings": {"eta": 99}}, "result": {"failed": "NaN"}}
     rows = [row(1.0, 0.5, 30), row(3.0, 0.9, 30), row(10.0, 0.9, 20), failed]
     assert improvement.best_strengths(rows) == {("pointmaze", "gtp"): {"eta": 10.0}}
