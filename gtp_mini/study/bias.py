@@ -5,6 +5,7 @@ every hop averages over it, and the samples lose spread. For N adjacent levels t
 anywhere between s and t it does not.
 """
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -39,18 +40,20 @@ def measure(cell: dict) -> dict:
                           for k in (1, 2, 5, 10)}}
 
 
-def fixed_point(data: str, intervals: int, uniform: bool = False, points: int = 1001) -> float:
+@cache
+def fixed_point(data: str, intervals: int, uniform: bool = False, points: int = 501) -> float:
     """Standard deviation of one-step samples over that of the data, at the optimum of L_cons with s = 0.
 
     Phi(x, t_n) = mean over u and over the posterior of a of Phi(a + (u / t_n) (x - a), u), from the exact denoiser at
-    sigma_min upwards; the function is kept at `points` places and interpolated. For Gaussian data the answer is the
-    product of cos(alpha_i - alpha_{i+1}), alpha = arctan(t / std), when u is adjacent.
+    sigma_min upwards; the function is kept at `points` places and interpolated, which costs about 0.001. For Gaussian
+    data and adjacent u the answer is the product of cos(alpha_i - alpha_{i+1}), alpha = arctan(t / std).
     """
     levels = karras_grid(intervals).double().numpy()
     spread = GAUSSIAN_STD if data == "gaussian" else HALF
     scales = np.sqrt(levels**2 + spread**2)
-    y = np.linspace(-8, 8, points)  # places, in standard deviations of x_t
-    nodes, weights = np.polynomial.hermite_e.hermegauss(31)
+    y = 8 * np.sinh(np.linspace(-7, 7, points)) / np.sinh(7)  # in standard deviations of x_t; close around 0, where
+    # the map of two points turns from one to the other
+    nodes, weights = np.polynomial.hermite_e.hermegauss(15)
 
     def posterior(x: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:
         """Values of a and their probabilities given x_t = x, (points, J) each."""
@@ -70,7 +73,7 @@ def fixed_point(data: str, intervals: int, uniform: bool = False, points: int = 
         maps.append(np.mean([(p * np.interp((a + levels[m] / t * (x[:, None] - a)) / scales[m], y, maps[m])).sum(1)
                              for m in range(start, n)], axis=0))
     density = np.exp(-(y * scales[-1] / levels[-1]) ** 2 / 2)  # of the noise from which samples start
-    return float(np.sqrt((density * maps[-1] ** 2).sum() / density.sum()) / spread)
+    return float(np.sqrt(np.trapezoid(density * maps[-1] ** 2, y) / np.trapezoid(density, y)) / spread)
 
 
 def gaussian_product(intervals: int) -> float:

@@ -1,12 +1,14 @@
 """The study: its records survive what can happen to them, it goes on where it stopped, and its theory is right."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from tiny_part import TINY
 
+from gtp_mini.book import DATA
 from gtp_mini.study import PARTS, bias, improvement, quality, run_part, temperature
 from gtp_mini.study.records import Store
 from gtp_mini.study.report import mean_interval, write_report
@@ -76,6 +78,12 @@ def test_intervals_are_students():
     assert mean_interval([1.0, 2.0, 3.0]) == f"2.000 ± {4.3027 / 3**0.5:.3f}"
     assert mean_interval([1.0, None]) == "1.000 (1 failed)"
     assert mean_interval([None, None]) == "failed"
+
+
+def test_the_shipped_tables_are_those_of_the_shipped_records(tmp_path):
+    for file in (DATA / "study").glob("*.jsonl"):
+        shutil.copy(file, tmp_path)
+    assert write_report(list(PARTS.values()), tmp_path) == (DATA / "study" / "tables.md").read_text()
 
 
 # ---- theory of the bias
