@@ -81,7 +81,9 @@ class FlowMap(nn.Module):
         self.config = config
         c = config
         self.time_features = TimeFeatures(c.time_dim, floor=c.sigma_min)
-        sizes = [c.action_dim + 2 * c.time_dim + c.condition_dim] + [c.width] * c.depth + [c.action_dim]
+        self.eta_features = TimeFeatures(c.time_dim, floor=1.0)  # of 1 + eta, which has a logarithm at eta = 0
+        conditions = c.obs_dim + (c.time_dim if c.eta is not None else 0)
+        sizes = [c.action_dim + 2 * c.time_dim + conditions] + [c.width] * c.depth + [c.action_dim]
         self.network = mlp(sizes, c.activation)
         self.register_buffer("obs_mean", torch.zeros(c.obs_dim))
         self.register_buffer("obs_std", torch.ones(c.obs_dim))
@@ -96,7 +98,7 @@ class FlowMap(nn.Module):
         if check_obs(obs, len(x), self.config.condition_dim):
             parts.append((obs[:, : self.config.obs_dim] - self.obs_mean) / self.obs_std)
             if self.config.eta is not None:
-                parts.append(torch.log1p(obs[:, -1:]))
+                parts.append(self.eta_features(obs[:, -1]))
         return (sd / total) ** 2 * x + (t[:, None] * sd / total) * self.network(torch.cat(parts, dim=-1))
 
     def forward(self, x: Tensor, t: Tensor | float, s: Tensor | float, obs: Tensor | None = None) -> Tensor:

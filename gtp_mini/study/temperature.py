@@ -23,8 +23,9 @@ STEPS, WIDTH, PULLS, SAMPLES, SAMPLING_STEPS = 2_500, 64, 50_000, 20_000, 2
 
 
 def cells(seeds: int, folder: Path) -> list[dict]:
-    """For each kind of run: a policy for each temperature, and one for all (eta None)."""
-    return [{"method": method, "bandit": bandit, "rule": rule, "eta": eta, "steps": STEPS, "width": WIDTH, "seed": seed}
+    """For each kind of run: a policy for each temperature, and one for all (eta None), with three times the updates."""
+    return [{"method": method, "bandit": bandit, "rule": rule, "eta": eta, "steps": STEPS * (3 if eta is None else 1),
+             "width": WIDTH, "seed": seed}
             for seed in range(seeds) for method, bandit, rule in KINDS
             for eta in (*ETAS, None) if not (eta == 0 and rule == "truncated")]  # at eta = 0 the rules are one
 
@@ -37,6 +38,7 @@ def measure(cell: dict) -> dict:
     data = {"obs": nowhere, "next_obs": nowhere, "action": action, "reward": value, "terminal": torch.ones(PULLS)}
     every = cell["eta"] is None
     agent = fit_agent(data, cell["method"], cell["steps"], cell["seed"], width=cell["width"], critic_lr=1e-3,
+                      lr=2e-3, lr_schedule="cosine", weight_cap=1e4,  # a cap of 100 would bind at eta = 4
                       eta=1.0 if every else cell["eta"], eta_conditioned=every, eta_max=6.0, weight_rule=cell["rule"],
                       value="expectile", expectile=0.5)
     shares = {}
