@@ -14,7 +14,8 @@ import torch
 from ..fitting import fit_agent
 from ..times import karras_grid
 
-STEPS, WIDTH, SAMPLES = 10_000, 64, 20_000
+STEPS, SAMPLES = 10_000, 20_000
+SETTINGS = {"width": 64, "lr": 2e-3, "lr_schedule": "cosine"}
 GAUSSIAN_STD, HALF = 0.5, 0.7  # of the two kinds of data: N(0, 0.5^2), and two points at -0.7 and 0.7
 INTERVALS = (10, 20, 40, 80, 160)
 
@@ -22,7 +23,7 @@ INTERVALS = (10, 20, 40, 80, 160)
 def cells(seeds: int, folder: Path) -> list[dict]:
     """Two kinds of data, five grids with u adjacent, and u uniform on the coarsest and the finest."""
     grids = [("adjacent", n) for n in INTERVALS] + [("uniform", n) for n in (10, 160)]
-    return [{"data": data, "u": u, "intervals": n, "steps": STEPS, "width": WIDTH, "seed": seed}
+    return [{"data": data, "u": u, "intervals": n, "steps": STEPS, "settings": SETTINGS, "seed": seed}
             for seed in range(seeds) for data in ("gaussian", "two-points") for u, n in grids]
 
 
@@ -34,8 +35,8 @@ def measure(cell: dict) -> dict:
     generator = torch.Generator().manual_seed(cell["seed"])
     noise = torch.randn(SAMPLES, 1, generator=generator)
     data = GAUSSIAN_STD * noise if cell["data"] == "gaussian" else HALF * noise.sign()
-    agent = fit_agent({"action": data}, "gtp-bc", cell["steps"], cell["seed"], width=cell["width"], u=cell["u"],
-                      first_intervals=min(10, cell["intervals"]), last_intervals=cell["intervals"])
+    agent = fit_agent({"action": data}, "gtp-bc", cell["steps"], cell["seed"], u=cell["u"],
+                      first_intervals=min(10, cell["intervals"]), last_intervals=cell["intervals"], **cell["settings"])
     return {"std_ratio": {str(k): float(agent.policy.sample(SAMPLES, steps=k, generator=generator).std() / data.std())
                           for k in (1, 2, 5, 10)}}
 

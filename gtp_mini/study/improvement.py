@@ -67,8 +67,9 @@ def cells(seeds: int, folder: Path) -> list[dict]:
 
 
 def _cell(task: str, name: str, seed: int, settings: dict) -> dict:
-    return {"task": task, "name": name, "method": AGENTS[name][0], "seed": seed, "settings": settings, "steps": STEPS,
-            "width": WIDTH}
+    shared = {"width": WIDTH, "lr": LR} | ({"critic_lr": CRITIC_LR} if name in IMPROVERS else {})
+    return {"task": task, "name": name, "method": AGENTS[name][0], "seed": seed, "settings": settings, "shared": shared,
+            "steps": STEPS}
 
 
 def measure(cell: dict) -> dict:
@@ -78,10 +79,10 @@ def measure(cell: dict) -> dict:
     task = get_task(cell["task"])
     found = load_transitions(task.dataset_id)
     data = {"obs": found.obs, "action": found.action}
-    settings = {"width": cell["width"], "lr": LR} | cell["settings"]
+    settings = cell["shared"] | cell["settings"]
     if cell["name"] in IMPROVERS:
         data |= {"reward": found.reward + task.reward_shift, "next_obs": found.next_obs, "terminal": found.terminal}
-        settings = {"gamma": task.gamma, "critic_lr": CRITIC_LR} | settings
+        settings = {"gamma": task.gamma} | settings
     start = time.process_time()
     try:
         agent = fit_agent(data, cell["method"], cell["steps"], cell["seed"], **settings)

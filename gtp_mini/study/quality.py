@@ -77,16 +77,18 @@ def best_settings(rows: list[dict]) -> dict[str, dict]:
     for row in rows:
         score = _score(row)
         if score < best.get(row["cell"]["name"], (float("inf"), {}))[0]:
-            best[row["cell"]["name"]] = (score, {k: row["cell"][k] for k in ("lr", "sigma_max")})
+            best[row["cell"]["name"]] = (score, {k: row["cell"]["settings"][k] for k in ("lr", "sigma_max")})
     return {name: settings for name, (_, settings) in best.items()}
 
 
 def tuning_tables(rows: list[dict]) -> dict[str, list[dict]]:
-    chosen = best_settings(rows)
-    table = [{"method": name} | {f"lr {lr:g}, sigma_max {sigma:g}": next(
-        (_score(r) for r in rows if r["cell"]["name"] == name and r["cell"]["lr"] == lr
-         and r["cell"]["sigma_max"] == sigma), float("nan")) for lr in LEARNING_RATES for sigma in SIGMA_MAX}
-        | {"chosen": "lr {lr:g}, sigma_max {sigma_max:g}".format(**chosen[name])} for name in METHODS if name in chosen]
+    chosen, score = best_settings(rows), {}
+    for row in rows:
+        settings = row["cell"]["settings"]
+        score[row["cell"]["name"], settings["lr"], settings["sigma_max"]] = _score(row)
+    table = [{"method": name} | {f"lr {lr:g}, sigma_max {sigma:g}": score.get((name, lr, sigma), float("nan"))
+                                 for lr in LEARNING_RATES for sigma in SIGMA_MAX}
+             | {"chosen": "lr {lr:g}, sigma_max {sigma_max:g}".format(**chosen[name])} for name in chosen]
     return {"Mean sliced W1 over K = 1, 2, 5, 10 on the ring, one seed": table}
 
 
@@ -111,8 +113,9 @@ def cells(seeds: int, folder: Path) -> list[dict]:
 
 
 def _cell(name: str, toy_name: str, seed: int, lr: float, sigma_max: float, updates: int) -> dict:
-    return {"name": name, "toy": toy_name, "seed": seed, "updates": updates, "lr": lr, "lr_schedule": SCHEDULE,
-            "sigma_max": sigma_max, "width": WIDTH}
+    method, settings = METHODS[name]
+    settings = settings | {"lr": lr, "lr_schedule": SCHEDULE, "sigma_max": sigma_max, "width": WIDTH}
+    return {"name": name, "toy": toy_name, "seed": seed, "updates": updates, "method": method, "settings": settings}
 
 
 def measure(cell: dict) -> dict:
@@ -120,10 +123,8 @@ def measure(cell: dict) -> dict:
     import ot
 
     data, test = toy(cell["toy"], TRAIN_SAMPLES, seed=1), toy(cell["toy"], TEST_SAMPLES, seed=2)
-    method, settings = METHODS[cell["name"]]
-    settings = settings | {name: cell[name] for name in ("lr", "lr_schedule", "sigma_max", "width")}
     start = time.process_time()
-    policy = fit_agent({"action": data}, method, cell["updates"], cell["seed"], **settings).policy
+    policy = fit_agent({"action": data}, cell["method"], cell["updates"], cell["seed"], **cell["settings"]).policy
     seconds, samples = time.process_time() - start, {}
     for k in SAMPLING_STEPS:
         x = policy.sample(TEST_SAMPLES, steps=k, generator=torch.Generator().manual_seed(cell["seed"]))

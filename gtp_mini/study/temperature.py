@@ -19,13 +19,15 @@ RULES = {"exponential": "optimum", "truncated": "truncated"}  # weight rule -> t
 KINDS = (("gtp-sd", "discrete", "exponential"), ("gtp-sd", "mixture", "exponential"),
          ("gtp-sd", "discrete", "truncated"), ("gtp", "discrete", "exponential"))  # method, bandit, weight rule
 ETAS = (0.0, 0.5, 1.0, 2.0, 4.0)
-STEPS, WIDTH, PULLS, SAMPLES, SAMPLING_STEPS = 2_500, 64, 50_000, 20_000, 2
+STEPS, PULLS, SAMPLES, SAMPLING_STEPS = 2_500, 50_000, 20_000, 2
+SETTINGS = {"width": 64, "lr": 2e-3, "lr_schedule": "cosine", "critic_lr": 1e-3, "value": "expectile", "expectile": 0.5,
+            "weight_cap": 1e4, "eta_max": 6.0}  # a cap of 100 would bind at eta = 4
 
 
 def cells(seeds: int, folder: Path) -> list[dict]:
     """For each kind of run: a policy for each temperature, and one for all (eta None), with three times the updates."""
     return [{"method": method, "bandit": bandit, "rule": rule, "eta": eta, "steps": STEPS * (3 if eta is None else 1),
-             "width": WIDTH, "seed": seed}
+             "settings": SETTINGS, "seed": seed}
             for seed in range(seeds) for method, bandit, rule in KINDS
             for eta in (*ETAS, None) if not (eta == 0 and rule == "truncated")]  # at eta = 0 the rules are one
 
@@ -37,10 +39,8 @@ def measure(cell: dict) -> dict:
     nowhere = torch.zeros(PULLS, 1)
     data = {"obs": nowhere, "next_obs": nowhere, "action": action, "reward": value, "terminal": torch.ones(PULLS)}
     every = cell["eta"] is None
-    agent = fit_agent(data, cell["method"], cell["steps"], cell["seed"], width=cell["width"], critic_lr=1e-3,
-                      lr=2e-3, lr_schedule="cosine", weight_cap=1e4,  # a cap of 100 would bind at eta = 4
-                      eta=1.0 if every else cell["eta"], eta_conditioned=every, eta_max=6.0, weight_rule=cell["rule"],
-                      value="expectile", expectile=0.5)
+    agent = fit_agent(data, cell["method"], cell["steps"], cell["seed"], eta=1.0 if every else cell["eta"],
+                      eta_conditioned=every, weight_rule=cell["rule"], **cell["settings"])
     shares = {}
     for eta in ETAS if every else [cell["eta"]]:
         samples = agent.policy.sample(obs=nowhere[:SAMPLES], steps=SAMPLING_STEPS, generator=generator,

@@ -117,6 +117,9 @@ def test_the_fixed_point_of_two_points_is_the_mean_of_a_random_walk():
 
 # ---- the parts themselves
 
+SMALL = {"width": 8}
+
+
 def test_every_part_names_its_cells_once(tmp_path):
     for part in (p for name, p in PARTS.items() if name not in ("quality", "improvement")):
         cells = [json.dumps(cell, sort_keys=True) for cell in part.cells(2, tmp_path)]
@@ -127,12 +130,14 @@ def test_every_part_names_its_cells_once(tmp_path):
 
 
 def test_a_small_run_of_each_kind_is_measured(tmp_path):
-    result = bias.measure({"data": "two-points", "u": "uniform", "intervals": 5, "steps": 3, "width": 8, "seed": 0})
+    result = bias.measure({"data": "two-points", "u": "uniform", "intervals": 5, "steps": 3,
+                           "settings": SMALL, "seed": 0})
     assert set(result["std_ratio"]) == {"1", "2", "5", "10"}
-    result = quality.measure(quality._cell("GTP-SD", "ring", 0, 1e-3, 10.0, 4) | {"width": 8})
+    cell = quality._cell("GTP-SD", "ring", 0, 1e-3, 10.0, 4)
+    result = quality.measure(cell | {"settings": cell["settings"] | SMALL})
     assert result["seconds"] > 0 and result["samples"]["5"]["sw1"] > 0
     result = temperature.measure({"method": "gtp-sd", "bandit": "mixture", "rule": "truncated", "eta": None,
-                                  "steps": 3, "width": 8, "seed": 0})
+                                  "steps": 3, "settings": temperature.SETTINGS | SMALL, "seed": 0})
     assert set(result["shares"]) == {"0.0", "0.5", "1.0", "2.0", "4.0"}
     assert np.sum(result["shares"]["4.0"]) == pytest.approx(1)
 
@@ -140,7 +145,7 @@ def test_a_small_run_of_each_kind_is_measured(tmp_path):
 def test_tuning_takes_the_least_mean_distance_and_no_failure():
     def row(lr, *distances):
         samples = {str(k): {"sw1": d, "std_ratio": 1.0} for k, d in zip((1, 2, 5, 10), distances, strict=True)}
-        return {"cell": {"name": "GTP", "lr": lr, "sigma_max": 80.0},
+        return {"cell": {"name": "GTP", "settings": {"lr": lr, "sigma_max": 80.0}},
                 "result": {"samples": samples}}
 
     rows = [row(1e-4, 4, 3, 2, 1), row(1e-3, 3, 2, 2, 1), row(3e-3, 0.1, 0.1, 0.1, None)]
