@@ -9,6 +9,7 @@ import gtp_mini
 from gtp_mini import samplers
 from gtp_mini.clocks import CLOCKS, DDPM
 from gtp_mini.flow_map import FlowMap, FlowMapConfig
+from gtp_mini.networks import LOG_TIME_SCALE
 from gtp_mini.samplers import SAMPLERS
 
 A, O = 3, 2  # noqa: E741
@@ -138,14 +139,16 @@ def test_the_temperature_is_the_last_column_of_the_condition(obs_dim):
         assert obs is None or torch.equal(condition[:, :-1], obs)
 
 
-def test_phi_reads_the_logarithm_of_one_plus_eta_and_normalises_the_rest():
+def test_phi_reads_one_plus_eta_as_it_reads_a_time_and_normalises_the_rest():
     net, x, obs = model(O, eta=1.0), points(), points(4, O)
     net.set_observation_scale(5 + 3 * points(100, O))
     seen = []
     net.network.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     net.phi(x, 1.0, 0.5, net.condition(obs, 4, 2.5))
-    torch.testing.assert_close(seen[0][:, -1], torch.full((4,), 3.5).log())
-    torch.testing.assert_close(seen[0][:, -1 - O : -1], (obs - net.obs_mean) / net.obs_std)
+    features = net.config.time_dim
+    angles = torch.full((4, 1), 3.5).log() * LOG_TIME_SCALE * net.time_features.frequencies
+    torch.testing.assert_close(seen[0][:, -features:], torch.cat([angles.sin(), angles.cos()], -1))
+    torch.testing.assert_close(seen[0][:, -features - O : -features], (obs - net.obs_mean) / net.obs_std)
 
 
 @pytest.mark.parametrize("obs_dim", [0, O])
