@@ -19,14 +19,14 @@ DISTILLATIONS = {"progressive": psd_loss, "lagrangian": lsd_loss, "eulerian": es
 
 @dataclass(frozen=True, kw_only=True)
 class GTPSDConfig(GuidedConfig, FlowMapActorConfig):
-    """The defaults are what the study found best: of few-step quality, and of improvement on data."""
+    """The defaults are our choice; their few-step quality is on record in data/study."""
 
     eta: float = 10.0  # in units of reward, as the rule below takes it; IQL's for mazes, 3 for locomotion
     weight_rule: str = "exponential"
     value: str = "expectile"
     expectile: float = 0.9  # IQL's for mazes, 0.7 for locomotion
     distillation: str = "progressive"
-    distillation_weight: float = 3.0  # found on the ring, among 0.3, 1, 3 and 10 (unstable)
+    distillation_weight: float = 3.0
     fraction: float = 0.5  # of the batch on which jumps are compared
     zero_mass: float = 0.25  # share of the jumps that end at 0, and of those that start at sigma_max
 
