@@ -1,6 +1,6 @@
 """What all agents share: an actor, its moving average, and a loss. Here are the flow maps as actors."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 
@@ -16,7 +16,7 @@ from .schedules import LR_SCHEDULES
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActorConfig(Config):
+class ActorConfig(Config, ABC):
     """A network and how it is trained. Published values where there are any; "ours" marks our choice."""
 
     lr: float = 3e-4  # in the lineage (Ding & Jin 2024) and nearly all baselines
@@ -35,9 +35,9 @@ class ActorConfig(Config):
             raise ValueError(f"unknown lr_schedule {self.lr_schedule!r}; known: {', '.join(LR_SCHEDULES)}")
         check_activation(self.activation)
 
+    @abstractmethod
     def make_actor(self, obs_dim: int, action_dim: int) -> nn.Module:
         """A fresh actor, drawn from torch's global generator."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -156,7 +156,8 @@ def tables(rows: list[dict]) -> dict[str, list[dict]]:
                     shares = np.mean([e["goal_shares"] for e in two], axis=0)
                     line["goals, K = 2"] = " ".join(f"{share:.2f}" for share in shares)
                 line["std ratio, K = 2"] = mean_interval([e["std_ratio"] for e in two])
-                line["seconds"] = float(np.mean([r["result"]["train_seconds"] for r in runs if at]))
+                whole = [r["result"] for r in runs if "failed" not in r["result"]]
+                line["seconds"] = float(np.mean([result["train_seconds"] for result in whole]))
                 line["ms an action, K = 2"] = float(np.median([e["action_latency_ms"] for e in two]))
                 table.append(line | {"updates": runs[0]["cell"]["steps"], "seeds": len(runs)})
             if table:

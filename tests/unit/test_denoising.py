@@ -16,12 +16,7 @@ CLOCKS = [EDM(), EDM(0.7, -0.4, 0.9), DDPM(), DDPM(8), FlowMatching(), MeanFlow(
 every_clock = pytest.mark.parametrize("clock", CLOCKS, ids=lambda clock: type(clock).__name__)
 
 
-@pytest.fixture(autouse=True)
-def double():
-    """All that is drawn is drawn in float64."""
-    torch.set_default_dtype(DOUBLE)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("in_double_precision")
 
 
 def network(obs_dim=O):

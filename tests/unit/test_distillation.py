@@ -18,12 +18,7 @@ every_residual = pytest.mark.parametrize("residual", RESIDUALS, ids=lambda f: f.
 every_loss = pytest.mark.parametrize("loss, residual", LOSSES, ids=lambda f: f.__name__)
 
 
-@pytest.fixture(autouse=True)
-def double():
-    """All that is drawn is drawn in float64."""
-    torch.set_default_dtype(DOUBLE)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("in_double_precision")
 
 
 def networks(obs_dim=O):

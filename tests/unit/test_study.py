@@ -171,3 +171,13 @@ def test_the_strength_with_the_highest_return_is_chosen_and_of_equals_the_quicke
     failed = {"cell": {"task": "pointmaze", "name": "gtp", "settings": {"eta": 99}}, "result": {"failed": "NaN"}}
     rows = [row(1.0, 0.5, 30), row(3.0, 0.9, 30), row(10.0, 0.9, 20), failed]
     assert improvement.best_strengths(rows) == {("pointmaze", "gtp"): {"eta": 10.0}}
+
+
+def test_a_run_that_failed_counts_as_one_and_spoils_no_table():
+    cell = {"task": "pointmaze", "name": "diffusion-ql", "settings": {"q_weight": 5.0}, "steps": 10}
+    evaluation = {"K": 2, "candidates": 1, "return_mean": 0.25, "success_rate": 0.5, "episode_length_mean": 9.0,
+                  "std_ratio": 1.0, "action_latency_ms": 0.1, "goal_shares": None}
+    rows = [{"cell": cell, "result": {"failed": "diverged"}},
+            {"cell": cell, "result": {"train_seconds": 3.0, "evaluations": [evaluation]}}]
+    (line,) = improvement.tables(rows)["pointmaze, 1 candidate an action"]
+    assert line["return, K = 2"] == "0.250 (1 failed)" and line["seconds"] == 3.0 and line["seeds"] == 2

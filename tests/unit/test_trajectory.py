@@ -17,12 +17,7 @@ DOUBLE = torch.float64
 B, A, O = 6, 2, 3  # noqa: E741
 
 
-@pytest.fixture(autouse=True)
-def double():
-    """All that is drawn is drawn in float64."""
-    torch.set_default_dtype(DOUBLE)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("in_double_precision")
 
 
 def networks(obs_dim=O):
