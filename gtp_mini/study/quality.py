@@ -86,7 +86,7 @@ def tuning_tables(rows: list[dict]) -> dict[str, list[dict]]:
     for row in rows:
         settings = row["cell"]["settings"]
         score[row["cell"]["name"], settings["lr"], settings["sigma_max"]] = _score(row)
-    table = [{"method": name} | {f"lr {lr:g}, sigma_max {sigma:g}": score.get((name, lr, sigma), float("nan"))
+    table = [{"method": name} | {f"lr {lr:g}, sigma_max {sigma:g}": score.get((name, lr, sigma), "not run")
                                  for lr in LEARNING_RATES for sigma in SIGMA_MAX}
              | {"chosen": "lr {lr:g}, sigma_max {sigma_max:g}".format(**chosen[name])} for name in chosen]
     return {"Mean sliced W1 over K = 1, 2, 5, 10 on the ring, one seed": table}
