@@ -27,7 +27,7 @@ class GTPSDConfig(GuidedConfig, FlowMapActorConfig):
     expectile: float = 0.9  # IQL's for mazes, 0.7 for locomotion
     distillation: str = "progressive"
     distillation_weight: float = 3.0
-    fraction: float = 0.5  # of the batch on which jumps are compared
+    fraction: float = 1.0  # of the batch on which jumps are compared
     zero_mass: float = 0.25  # share of the jumps that end at 0, and of those that start at sigma_max
 
     def __post_init__(self):

@@ -107,7 +107,7 @@ def esd_loss(*arguments, **options) -> tuple[Tensor, Metrics]:
 
 def self_distillation_loss(residual: Residual, model: FlowMap, target_model: FlowMap, actions: Tensor,
                            obs: Tensor | None, weights: Tensor | None, generator: torch.Generator,
-                           distillation_weight: float = 1.0, fraction: float = 0.5,
+                           distillation_weight: float = 1.0, fraction: float = 1.0,
                            zero_mass: float = 0.25) -> tuple[Tensor, Metrics]:
     """The sum that heads this module, with a residual of phi (B, A) as its second term; (scalar, metrics)."""
     c, n = model.config, max(int(fraction * len(actions)), 1)

@@ -28,6 +28,7 @@ def write_report(parts: list, folder: Path) -> str:
     import matplotlib
 
     matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "study"  # the same records give the same file
     texts = []
     for part in parts:
         rows = Store(folder, part.name).rows()

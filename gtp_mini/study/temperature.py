@@ -20,8 +20,8 @@ KINDS = (("gtp-sd", "discrete", "exponential"), ("gtp-sd", "mixture", "exponenti
          ("gtp-sd", "discrete", "truncated"), ("gtp", "discrete", "exponential"))  # method, bandit, weight rule
 ETAS = (0.0, 0.5, 1.0, 2.0, 4.0)
 STEPS, PULLS, SAMPLES, SAMPLING_STEPS = 2_500, 50_000, 20_000, 2
-SETTINGS = {"width": 64, "lr": 2e-3, "lr_schedule": "cosine", "critic_lr": 1e-3, "value": "expectile", "expectile": 0.5,
-            "weight_cap": 1e4, "eta_max": 6.0}  # a cap of 100 would bind at eta = 4
+SETTINGS = {"width": 64, "sigma_max": 10.0, "lr": 2e-3, "lr_schedule": "cosine", "critic_lr": 1e-3,
+            "value": "expectile", "expectile": 0.5, "eta_max": 6.0, "weight_cap": 1e4}  # 100 would bind at eta = 4
 
 
 def cells(seeds: int, folder: Path) -> list[dict]:

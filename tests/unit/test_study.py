@@ -142,14 +142,16 @@ def test_a_small_run_of_each_kind_is_measured(tmp_path):
     assert np.sum(result["shares"]["4.0"]) == pytest.approx(1)
 
 
-def test_tuning_takes_the_least_mean_distance_and_no_failure():
-    def row(lr, *distances):
+def test_tuning_takes_the_least_mean_distance_over_the_toys_and_no_failure():
+    def row(lr, toy_name, *distances):
         samples = {str(k): {"sw1": d, "std_ratio": 1.0} for k, d in zip((1, 2, 5, 10), distances, strict=True)}
-        return {"cell": {"name": "GTP", "settings": {"lr": lr, "sigma_max": 80.0}},
+        return {"cell": {"name": "GTP", "toy": toy_name, "settings": {"lr": lr, "sigma_max": 80.0}},
                 "result": {"samples": samples}}
 
-    rows = [row(1e-4, 4, 3, 2, 1), row(1e-3, 3, 2, 2, 1), row(3e-3, 0.1, 0.1, 0.1, None)]
-    assert quality.best_settings(rows) == {"GTP": {"lr": 1e-3, "sigma_max": 80.0}}
+    rows = [row(1e-4, "ring", 4, 3, 2, 1), row(1e-3, "ring", 3, 2, 2, 1), row(3e-3, "ring", 0.1, 0.1, 0.1, None),
+            row(1e-4, "two-moons", 1, 1, 1, 1), row(1e-3, "two-moons", 1, 3, 1, 3),
+            row(3e-3, "two-moons", 0.1, 0.1, 0.1, 0.1)]
+    assert quality.best_settings(rows) == {"GTP": {"lr": 1e-4, "sigma_max": 80.0}}
 
 
 def test_runs_are_told_apart_by_their_budget():
