@@ -1,8 +1,8 @@
 """Who improves on the data? Every agent in two small worlds: goals of different value, and a maze to stitch through.
 
-`strength` finds, with one seed of its own, how strongly each agent should listen to its critic in each world;
-`improvement` trains all agents with that, several seeds. All have the same data, updates, networks, critic and learning
-rate.
+`strength` finds, with one seed of its own and half the updates, how strongly each agent should listen to its critic in
+each world; `improvement` trains all agents with that, several seeds. All have the same data, updates, networks, critic
+and learning rate.
 """
 
 import time
@@ -35,7 +35,8 @@ IMPROVERS: dict[str, tuple[str, list[dict]]] = {  # name in the tables: method, 
     "dipo-offline": ("dipo-offline", [{"action_steps": steps} for steps in (1, 5, 20)]),
 }
 AGENTS = CLONES | IMPROVERS
-STEPS, WIDTH, LR, CRITIC_LR, EPISODES, CANDIDATES, TUNING_SEED = 4_000, 64, 1e-3, 3e-4, 100, 16, 100
+STEPS, STRENGTH_STEPS, WIDTH, LR, CRITIC_LR = 4_000, 2_000, 64, 1e-3, 3e-4
+EPISODES, CANDIDATES, TUNING_SEED = 100, 16, 100
 SAMPLING_STEPS = (1, 2, 5)
 # K and number of candidates at which an agent's strength is chosen: chains are trained for five steps, IDQL is a choice
 CHOSEN_AT = dict.fromkeys(IMPROVERS, (2, 1)) | {"diffusion-ql": (5, 1), "dipo-offline": (5, 1), "idql": (5, CANDIDATES)}
@@ -52,7 +53,7 @@ def prepare() -> None:
 
 
 def strength_cells(seeds: int, folder: Path) -> list[dict]:
-    return [_cell(task, name, TUNING_SEED, settings)
+    return [_cell(task, name, TUNING_SEED, settings, STRENGTH_STEPS)
             for task in TASKS for name, (_, choices) in IMPROVERS.items() for settings in choices]
 
 
@@ -62,14 +63,14 @@ def cells(seeds: int, folder: Path) -> list[dict]:
     if store.missing(strength_cells(seeds, folder)):
         raise ValueError("the part improvement needs the part strength first: gtp-mini study strength improvement")
     chosen = best_strengths(store.rows())
-    return [_cell(task, name, seed, chosen.get((task, name), {}))
+    return [_cell(task, name, seed, chosen.get((task, name), {}), STEPS)
             for seed in range(seeds) for task in TASKS for name in AGENTS]
 
 
-def _cell(task: str, name: str, seed: int, settings: dict) -> dict:
+def _cell(task: str, name: str, seed: int, settings: dict, steps: int) -> dict:
     shared = {"width": WIDTH, "lr": LR} | ({"critic_lr": CRITIC_LR} if name in IMPROVERS else {})
     return {"task": task, "name": name, "method": AGENTS[name][0], "seed": seed, "settings": settings, "shared": shared,
-            "steps": STEPS}
+            "steps": steps}
 
 
 def measure(cell: dict) -> dict:
