@@ -1,0 +1,148 @@
+"""`gtp-mini train` and `gtp-mini evaluate`."""
+
+import json
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..agents import METHODS
+from .terms import Json, Seed, known_task, one_line, print_json, progress_bar, say, usage
+
+
+def train(
+    task: Annotated[str, typer.Argument(help="A task's name, or the id of a Minari dataset.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    method: Annotated[str, typer.Option(help=f"One of {', '.join(METHODS)}.")] = "gtp",
+    steps: Annotated[int | None, typer.Option(help="Gradient updates; the task has a default.", min=1,
+                                              max=10**9)] = None,
+    seed: Seed = 0,
+    eta: Annotated[float | None, typer.Option(help="Advantage temperature: 0 clones, more trusts the critic more.",
+                                              min=0, max=100)] = None,
+    batch_size: Annotated[int, typer.Option(help="Transitions per update.", min=1, max=10**6)] = 256,
+    setting: Annotated[list[str] | None, typer.Option("--set", help="Any other setting of the method, as name=value; "
+                                                                    "may be repeated.")] = None,
+    eval_every: Annotated[int, typer.Option(help="Evaluate during training every so many updates; 0 never.",
+                                            min=0)] = 0,
+    eval_episodes: Annotated[int, typer.Option(help="Episodes of such an evaluation.", min=1, max=10_000)] = 20,
+    log_every: Annotated[int, typer.Option(help="Updates between two lines of the log.", min=1)] = 500,
+    checkpoint_every: Annotated[int, typer.Option(help="Updates between two checkpoints.", min=1)] = 5_000,
+    sampling_steps: Annotated[int | None, typer.Option(help="K, steps per action, in evaluations; the method's own by "
+                                                            "default.", min=1, max=64)] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    make_data: Annotated[bool, typer.Option("--make-data", help="Make the task's data first if they are missing.")
+                         ] = False,
+    transitions: Annotated[int | None, typer.Option(help="With --make-data: how many.", min=1)] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder, if any.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Trains a policy on a task's data."""
+    from ..agents import method_config
+    from ..datasets.store import list_datasets
+    from ..datasets.tasks import TASKS
+    from ..training import TrainConfig
+    from ..training import train as run_training
+
+    if method not in METHODS:
+        raise usage(f"unknown method {method!r}; known: {', '.join(METHODS)}")
+    if resume and overwrite:
+        raise usage("--resume goes on and --overwrite starts again: give one of them")
+    settings = dict(_parse_setting(text) for text in setting or [])
+    if eta is not None:
+        settings["eta"] = eta
+    steps = steps or (TASKS[task].default_steps if task in TASKS else 100_000)
+    try:
+        method_config(method, **settings)
+        config = TrainConfig(task, method, steps, seed, batch_size, settings, log_every, checkpoint_every, eval_every,
+                             eval_episodes, sampling_steps, device)
+    except (ValueError, TypeError) as error:
+        raise usage(one_line(error)) from None
+    local = list_datasets()
+    if task not in TASKS and task not in local:
+        if "/" not in task:
+            known_task(task)  # raises with the names that there are
+        raise FileNotFoundError(f"no dataset {task} on this machine; see gtp-mini data list")
+    if task in TASKS and TASKS[task].dataset_id not in local:
+        if not make_data:
+            raise FileNotFoundError(f"the data of {task} are missing; make them with: gtp-mini data make {task} "
+                                    f"(or add --make-data)")
+        with progress_bar("making data") as progress:
+            TASKS[task].make(transitions, seed=0, progress=progress)
+    run = run_training(config, str(out), resume=resume, overwrite=overwrite)
+    if as_json:
+        last = {name: values[-1] if math.isfinite(values[-1]) else None for name, values in run.metrics().items()}
+        return print_json({"run": str(run.path), "task": task, "method": method, "steps": steps, "seed": seed,
+                            "metrics": last})
+    say(f"trained {method} on {task} for {steps:,} updates; the run is in {run.path}\n"
+         f"try it:  gtp-mini evaluate {run.path}")
+
+
+def evaluate(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    episodes: Annotated[int, typer.Option(help="Episodes in the real environment.", min=1, max=100_000)] = 100,
+    sampling_steps: Annotated[int | None, typer.Option(help="K, steps per action; the run's by default.", min=1,
+                                                       max=64)] = None,
+    seed: Seed = 0,
+    noise_scale: Annotated[float, typer.Option(help="Below 1: sample nearer to the most likely action.",
+                                               min=0.0, max=1.0)] = 1.0,
+    eta: Annotated[float | None, typer.Option(help="Advantage temperature to act at, of a policy that was trained with "
+                                                   "--set eta_conditioned=true.", min=0, max=100)] = None,
+    best: Annotated[bool, typer.Option("--best", help="The best evaluated checkpoint, not the last.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Runs a trained policy in the real environment and records how often it succeeds."""
+    from ..datasets.tasks import TASKS, task_of_dataset
+    from ..evaluation import evaluate as run_evaluation
+    from ..records import Run
+    from ..saving import load
+
+    run = Run.open(run_folder)
+    config = run.config
+    task = TASKS.get(config["task"]) or task_of_dataset(config["task"])
+    if task is None:
+        raise ValueError(f"{config['task']} is a dataset without an environment of ours to evaluate in")
+    step, sampling_steps = _checkpoint_step(run, best), sampling_steps or config.get("sampling_steps", 2)
+    policy = load(run.path / ("best.safetensors" if best else "model.safetensors"))
+    if eta is not None:
+        if getattr(policy.config, "eta", None) is None:
+            raise ValueError(f"the policy in {run.path} has no temperature to choose: train one with "
+                             f"--set eta_conditioned=true")
+        policy = policy.at_temperature(eta)
+    with progress_bar("episodes") as progress:
+        result = run_evaluation(policy, task, episodes, sampling_steps, seed, noise_scale, progress=progress).summary()
+    result = {"task": task.name, "method": config["method"], "checkpoint": "best" if best else "last",
+              "checkpoint_step": step} | ({} if eta is None else {"eta": eta}) | result
+    run.add_evaluation(result | {"during_training": False})
+    if as_json:
+        return print_json(result)
+    low, high = result["success_ci95"]
+    fallen = f"fell over {100 * result['fallen_rate']:.0f} %, " if "fallen_rate" in result else ""
+    say(f"{task.name}, {config['method']}, K = {sampling_steps}, {episodes} episodes: success "
+         f"{100 * result['success_rate']:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f}), {fallen}"
+         f"{result['episode_length_mean']:.0f} steps an episode, {result['action_latency_ms']:.2f} ms an action")
+
+
+def _checkpoint_step(run, best: bool) -> int:
+    """At which update the weights were taken."""
+    if best:
+        during = [e for e in run.evaluations() if e.get("during_training")]
+        if not during:
+            raise FileNotFoundError(f"{run.path} has no best checkpoint: train with --eval-every")
+        return max(during, key=lambda e: e["return_mean"])["checkpoint_step"]  # the first of equals, as saved
+    steps = run.metrics().get("step")
+    if not steps or not (run.path / "model.safetensors").exists():
+        raise FileNotFoundError(f"{run.path} has no checkpoint yet; go on training it with --resume")
+    every = run.config["checkpoint_every"]
+    return int(steps[-1]) if steps[-1] == run.config["steps"] else int(steps[-1] // every * every)
+
+
+def _parse_setting(text: str) -> tuple[str, object]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise usage(f"--set takes name=value, got {text!r}")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
