@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from .datasets.tasks import Task
+from .worlds.side_by_side import Step, Worlds, make_worlds
 
 MAX_SLOTS = 50  # environments side by side: the policy is called once for all of them
 
@@ -74,21 +75,23 @@ def evaluate(policy, task: Task, episodes: int = 100, sampling_steps: int = 2, s
     device = next((p.device for p in getattr(policy, "parameters", list)()), torch.device("cpu"))
     generator = torch.Generator(device).manual_seed(seed)
     starts = np.random.SeedSequence(seed).generate_state(episodes)
-    slots = [_Slot(task.make_env(), starts[i::MAX_SLOTS], paths) for i in range(min(episodes, MAX_SLOTS))]
+    count = min(episodes, MAX_SLOTS)
+    worlds = make_worlds(task, count)
     latency = None
     try:
+        slots = [_Slot(worlds, i, starts[i::count], paths) for i in range(count)]
         while active := [slot for slot in slots if not slot.finished]:
             obs = torch.as_tensor(np.stack([slot.obs for slot in active]), device=device)
             actions = policy.sample(obs=obs, steps=sampling_steps, generator=generator, noise_scale=noise_scale)
-            for slot, action in zip(active, actions.clamp(-1, 1).cpu().numpy(), strict=True):
-                slot.step(action)
+            answers = worlds.step([slot.index for slot in active], actions.clamp(-1, 1).cpu().numpy())
+            for slot, answer in zip(active, answers, strict=True):
+                slot.take(answer)
             latency = latency or action_latency(policy, obs[:1], sampling_steps)
             if progress:
                 progress(sum(len(slot.done) for slot in slots), episodes)
     finally:
-        for slot in slots:
-            slot.env.close()
-    done = [slots[i % MAX_SLOTS].done[i // MAX_SLOTS] for i in range(episodes)]
+        worlds.close()
+    done = [slots[i % count].done[i // count] for i in range(episodes)]
     return Evaluation(done, latency, {"sampling_steps": sampling_steps, "seed": seed, "noise_scale": noise_scale})
 
 
@@ -106,8 +109,8 @@ def action_latency(policy, obs: torch.Tensor, steps: int, repeats: int = 30) -> 
 class _Slot:
     """One environment and the episodes it runs, one after another."""
 
-    def __init__(self, env, seeds: np.ndarray, paths: bool):
-        self.env, self.seeds, self.paths = env, [int(s) for s in seeds], paths
+    def __init__(self, worlds: Worlds, index: int, seeds: np.ndarray, paths: bool):
+        self.worlds, self.index, self.seeds, self.paths = worlds, index, [int(s) for s in seeds], paths
         self.done: list[Episode] = []
         self._begin()
 
@@ -116,16 +119,17 @@ class _Slot:
         return len(self.done) == len(self.seeds)
 
     def _begin(self) -> None:
-        self.obs, _ = self.env.reset(seed=self.seeds[len(self.done)])
+        self.obs = self.worlds.reset(self.index, self.seeds[len(self.done)])
         self.total, self.length, self.path = 0.0, 0, [self.obs]
 
-    def step(self, action: np.ndarray) -> None:
-        self.obs, reward, terminated, truncated, info = self.env.step(action)
-        self.total, self.length = self.total + float(reward), self.length + 1
+    def take(self, answer: Step) -> None:
+        """Records what an action led to; begins the next episode where this one ended."""
+        self.obs = answer.obs
+        self.total, self.length = self.total + float(answer.reward), self.length + 1
         if self.paths:
             self.path.append(self.obs)
-        if terminated or truncated:
-            self.done.append(Episode(bool(info.get("success", False)), self.total, self.length, info,
+        if answer.terminated or answer.truncated:
+            self.done.append(Episode(bool(answer.info.get("success", False)), self.total, self.length, answer.info,
                                      np.stack(self.path) if self.paths else None))
             if not self.finished:
                 self._begin()

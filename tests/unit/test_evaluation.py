@@ -133,7 +133,7 @@ def test_actions_are_clamped_before_the_world_sees_them():
             seen.append("closed")
 
     class Pretend:
-        make_env = staticmethod(World)
+        make_env, maze = staticmethod(World), None
 
     result = evaluate(Scripted(lambda obs, g: torch.tensor([[9.0, -9.0]])), Pretend(), episodes=1).summary()
     assert seen[0].tolist() == [1.0, -1.0] and seen[1] == "closed"
