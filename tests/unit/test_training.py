@@ -55,7 +55,7 @@ def rows_of(run):
 
 
 def evaluations_of(run):
-    return [{k: v for k, v in e.items() if k != "action_latency_ms"} for e in run.evaluations()]
+    return [{k: v for k, v in e.items() if "latency" not in k} for e in run.evaluations()]
 
 
 def assert_same_run(a, b):
