@@ -65,9 +65,10 @@ def lower_bound(q: Tensor, spread: float | None = None) -> Tensor:
     return q.amin(0) if spread is None else q.mean(0) - spread * q.std(0, correction=0)
 
 
-def td_target(reward: Tensor, terminal: Tensor, next_value: Tensor, gamma: float) -> Tensor:
-    """r + gamma (1 - terminal) V(s'), (B,). A time limit is not a terminal: its future counts."""
-    return reward + gamma * (1 - terminal) * next_value
+def td_target(reward: Tensor, terminal: Tensor, next_value: Tensor, discount: float | Tensor) -> Tensor:
+    """r + discount (1 - terminal) V(s'), (B,), discount a number or (B,). A time limit is not a terminal: its future
+    counts."""
+    return reward + discount * (1 - terminal) * next_value
 
 
 def td_loss(q: Tensor, target: Tensor) -> Tensor:

@@ -64,15 +64,21 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[f
 
 
 def evaluate(policy, task: Task, episodes: int = 100, sampling_steps: int = 2, seed: int = 0, noise_scale: float = 1.0,
-             paths: bool = False, progress: Callable[[int, int], None] | None = None) -> Evaluation:
+             paths: bool = False, progress: Callable[[int, int], None] | None = None,
+             noise_memory: float = 0.0) -> Evaluation:
     """Runs `policy` in the task's environment. Episode i starts from environment seed (seed, i) whatever the policy,
     so that methods meet the same starts.
 
     `policy` is anything with `sample(obs=, steps=, generator=, noise_scale=)`, on the device of its parameters if it
-    has any; actions are clamped to [-1, 1].
+    has any; actions are clamped to [-1, 1]. With `noise_memory` m > 0 the noise of an action is m times that of the
+    last one and sqrt(1 - m^2) times a new draw, so that an action is still drawn from the policy, but a policy with
+    several modes does not pick anew at every step; with 1 an episode has one noise. The policy's `sample` must take
+    `noise`.
     """
     if episodes < 1:
         raise ValueError(f"episodes must be at least 1, got {episodes!r}")
+    if not 0 <= noise_memory <= 1:
+        raise ValueError(f"noise_memory must be between 0 and 1, got {noise_memory!r}")
     device = next((p.device for p in getattr(policy, "parameters", list)()), torch.device("cpu"))
     generator = torch.Generator(device).manual_seed(seed)
     starts = np.random.SeedSequence(seed).generate_state(episodes)
@@ -83,7 +89,9 @@ def evaluate(policy, task: Task, episodes: int = 100, sampling_steps: int = 2, s
         slots = [_Slot(worlds, i, starts[i::count], paths) for i in range(count)]
         while active := [slot for slot in slots if not slot.finished]:
             obs = torch.as_tensor(np.stack([slot.obs for slot in active]), device=device)
-            actions = policy.sample(obs=obs, steps=sampling_steps, generator=generator, noise_scale=noise_scale)
+            remembered = {"noise": _noise(active, task.action_dim, noise_memory, generator)} if noise_memory else {}
+            actions = policy.sample(obs=obs, steps=sampling_steps, generator=generator, noise_scale=noise_scale,
+                                    **remembered)
             answers = worlds.step([slot.index for slot in active], actions.clamp(-1, 1).cpu().numpy())
             for slot, answer in zip(active, answers, strict=True):
                 slot.take(answer)
@@ -93,7 +101,16 @@ def evaluate(policy, task: Task, episodes: int = 100, sampling_steps: int = 2, s
     finally:
         worlds.close()
     done = [slots[i % count].done[i // count] for i in range(episodes)]
-    return Evaluation(done, latency, {"sampling_steps": sampling_steps, "seed": seed, "noise_scale": noise_scale})
+    return Evaluation(done, latency, {"sampling_steps": sampling_steps, "seed": seed, "noise_scale": noise_scale}
+                      | ({"noise_memory": noise_memory} if noise_memory else {}))
+
+
+def _noise(slots: list["_Slot"], action_dim: int, memory: float, generator: torch.Generator) -> torch.Tensor:
+    """Noise (n, A) of the slots' next actions, which each slot remembers until its episode ends."""
+    new = torch.randn(len(slots), action_dim, generator=generator, device=generator.device)
+    for slot, draw in zip(slots, new, strict=True):
+        slot.noise = draw if slot.noise is None else memory * slot.noise + (1 - memory**2) ** 0.5 * draw
+    return torch.stack([slot.noise for slot in slots])
 
 
 def action_latency(policy, obs: torch.Tensor, steps: int) -> dict[str, float]:
@@ -134,7 +151,7 @@ class _Slot:
 
     def _begin(self) -> None:
         self.obs = self.worlds.reset(self.index, self.seeds[len(self.done)])
-        self.total, self.length, self.path = 0.0, 0, [self.obs]
+        self.total, self.length, self.path, self.noise = 0.0, 0, [self.obs], None
 
     def take(self, answer: Step) -> None:
         """Records what an action led to; begins the next episode where this one ended."""

@@ -10,6 +10,7 @@ from .agents import METHODS, Agent, make_agent, method_config
 from .agents.base import Batch, pick_device
 from .divergence import check_metrics, check_tensors, value_limit
 from .guidance import check_weights
+from .returns import n_step_returns
 
 CHECK_EVERY = 500  # updates between two looks at the metrics, for which a GPU has to wait
 
@@ -43,7 +44,8 @@ def fit_agent(data: Batch, method: str, steps: int, seed: int = 0, batch_size: i
     """Trains an agent on tensors and returns it whole, with its critic if it has one.
 
     `data` are the columns of M transitions that the method reads: action (M, A), and obs (M, O), and for a method with
-    a critic reward (M,), next_obs (M, O) and terminal (M,). They are taken as they are; `fit` checks its own.
+    a critic reward (M,), next_obs (M, O) and terminal (M,), with n_step > 1 also episode (M,). They are taken as they
+    are; `fit` checks its own.
     `callback(updates so far, agent)` is called after every update.
     """
     device = pick_device(device)
@@ -57,6 +59,10 @@ def fit_agent(data: Batch, method: str, steps: int, seed: int = 0, batch_size: i
         agent.set_observation_scale(data["obs"])
     generator = torch.Generator(device).manual_seed(seed)
     limit = value_limit(data["reward"], config) if agent.needs_values else math.inf
+    if agent.needs_values and config.n_step > 1:
+        if "episode" not in data:
+            raise ValueError(f"n_step = {config.n_step} needs the column episode (M,), to know where episodes end")
+        data = n_step_returns(data, config.n_step, config.gamma)
     for step in _counted(steps, progress):
         rows = torch.randint(len(action), (batch_size,), generator=generator, device=device)
         metrics = agent.update({name: value[rows] for name, value in data.items()}, step, generator)

@@ -123,12 +123,13 @@ class FlowMap(nn.Module):
     def sample(self, n: int | None = None, obs: Tensor | None = None, steps: int = 5,
                generator: torch.Generator | None = None, return_path: bool = False,
                sampler: "samplers.Sampler | None" = None, noise_scale: float = 1.0,
-               eta: float | None = None) -> Tensor:
+               eta: float | None = None, noise: Tensor | None = None) -> Tensor:
         """Draws n samples in `steps` jumps from N(0, sigma_max^2 I): (n, A), or the path (K + 1, n, A), noise first.
 
         Deterministic given the noise (GTP Eq. 15). obs is (n, O) for a conditional model; then n may be left out.
         `sampler` is any function of `gtp_mini.samplers`, by default the configuration's; `noise_scale` < 1 starts from
-        less noise (nearer the mean); `eta` is the temperature, for a model that is trained for all of them.
+        less noise (nearer the mean); `eta` is the temperature, for a model that is trained for all of them; `noise`
+        (n, A), standard normal, is what to start from instead of a draw.
         """
         if obs is not None:
             n = len(obs) if n is None else n
@@ -138,7 +139,7 @@ class FlowMap(nn.Module):
             raise ValueError(f"n must be at least 1, got {n!r}")
         c, device = self.config, self.obs_mean.device
         times = c.sampling_times(steps, device)
-        noise = torch.randn(n, c.action_dim, generator=generator, device=device)
+        noise = start_noise(noise, (n, c.action_dim), generator, device)
         walk = sampler or samplers.SAMPLERS[c.sampler]
         return walk(self, noise_scale * c.sigma_max * noise, times, self.condition(obs, n, eta), return_path, generator)
 
@@ -196,6 +197,16 @@ def check_obs(obs: Tensor | None, n: int, obs_dim: int) -> bool:
         got = "none" if obs is None else str(tuple(obs.shape))
         raise ValueError(f"this model needs obs of shape ({n}, {obs_dim}), got {got}")
     return obs_dim > 0
+
+
+def start_noise(noise: Tensor | None, shape: tuple[int, int], generator: torch.Generator | None,
+                device: torch.device) -> Tensor:
+    """Standard normal noise to sample from: the one that is given, or a draw. ValueError if its shape is another."""
+    if noise is None:
+        return torch.randn(shape, generator=generator, device=device)
+    if noise.shape != shape:
+        raise ValueError(f"noise must be of shape {tuple(shape)}, got shape {tuple(noise.shape)}")
+    return noise
 
 
 def check_order(t: Tensor, s: Tensor) -> None:

@@ -4,6 +4,7 @@
     versions.json     packages, Python, git commit, device, processor
     metrics.csv       one row per logging interval: means over the interval
     model.safetensors the policy (EMA weights) of the last checkpoint; best.safetensors that of the best evaluation
+    critic.safetensors the values of the last checkpoint, if the method learns any
     evaluation.json   every evaluation, in order
     state/            what resuming needs; not worth keeping once the run is done
 
@@ -25,7 +26,7 @@ from .saving import read_tensors, write_bytes, write_tensors
 
 PACKAGES = ("gtp-mini", "torch", "numpy", "gymnasium", "gymnasium-robotics", "mujoco", "minari")
 RUN_FILES = ("config.json", "versions.json", "metrics.csv", "model.safetensors", "best.safetensors",
-             "evaluation.json", "state", "tensorboard")
+             "critic.safetensors", "evaluation.json", "state", "tensorboard")
 
 
 class Run:

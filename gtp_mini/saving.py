@@ -8,11 +8,12 @@ from torch import Tensor, nn
 
 from .agents.best_of import BestOfN, BestOfNConfig
 from .agents.gaussian import GaussianPolicy, GaussianPolicyConfig
+from .agents.learner import ValueLearner
 from .critics import QEnsemble
 from .flow_map import FlowMap, FlowMapConfig
 
 KINDS = {"FlowMap": (FlowMap, FlowMapConfig), "GaussianPolicy": (GaussianPolicy, GaussianPolicyConfig),
-         "BestOfN": (BestOfN, BestOfNConfig)}
+         "BestOfN": (BestOfN, BestOfNConfig), "ValueLearner": (ValueLearner, None)}
 
 
 def save(model: nn.Module, path: str | Path) -> None:
@@ -39,6 +40,8 @@ def load(path: str | Path) -> nn.Module:
 def _build(kind: str, config: dict) -> nn.Module:
     """A fresh model from what its `describe` wrote."""
     model_class, config_class = KINDS[kind]
+    if model_class is ValueLearner:
+        return ValueLearner.from_description(config)
     if model_class is not BestOfN:
         return model_class(config_class(**config))
     policy, critic = _build(**config["policy"]), QEnsemble(**config["critic"])

@@ -9,11 +9,13 @@ from torch import Tensor
 
 from .agents import METHODS, Agent, make_agent, method_config
 from .agents.base import pick_device
+from .agents.learner import ValueLearner
 from .datasets.tasks import TASKS, Task, task_of_dataset
 from .divergence import check_metrics, check_tensors, value_limit
 from .evaluation import evaluate
 from .records import Run
-from .saving import save
+from .returns import n_step_returns
+from .saving import load, save
 from .times import sampling_times
 
 
@@ -33,6 +35,7 @@ class TrainConfig:
     eval_episodes: int = 20
     sampling_steps: int | None = None  # K in evaluations; None: the method's own
     device: str = "auto"
+    critic: str | None = None  # folder of a run whose values are taken as they are; None: the method learns its own
 
     def __post_init__(self):
         for name in ("steps", "batch_size", "log_every", "checkpoint_every", "eval_episodes"):
@@ -74,8 +77,13 @@ def train(config: TrainConfig, out: str, resume: bool = False, overwrite: bool =
         torch.manual_seed(config.seed)
         agent = make_agent(config.method, data.obs.shape[1], data.action.shape[1], config.steps,
                            agent_config(config, task)).to(device)
-    run = Run.start(out, record, resume, overwrite)  # after all that can fail
     agent.set_observation_scale(tensors["obs"])
+    if config.critic:
+        if not agent.needs_values:
+            raise ValueError(f"{config.method} as it is set asks no critic; leave --critic out, or give it an eta")
+        agent.take_values(critic_of(config.critic, dataset_id).to(device))
+        tensors["advantage"] = agent.values.advantages(tensors["obs"], tensors["action"])
+    run = Run.start(out, record, resume, overwrite)  # after all that can fail
     generator = torch.Generator(device).manual_seed(config.seed)
     saved, start = run.load_state() if resume else ({}, 0)
     if saved:
@@ -84,8 +92,12 @@ def train(config: TrainConfig, out: str, resume: bool = False, overwrite: bool =
     run.forget_after(start)
 
     limit = value_limit(tensors["reward"], agent.config) if agent.needs_values else math.inf
-    if not agent.needs_values:
-        tensors = {name: tensors[name] for name in ("obs", "action")}
+    if not agent.needs_values or config.critic:
+        tensors = {name: tensors[name] for name in ("obs", "action", "advantage") if name in tensors}
+    elif agent.config.n_step > 1:
+        tensors = n_step_returns(tensors | {"episode": data.episode.to(device)}, agent.config.n_step,
+                                 agent.config.gamma)
+        del tensors["episode"]
     with _Log(run, config, start, limit, progress) as log:
         if start:
             _publish(run, agent, config, task, start, log)
@@ -110,6 +122,24 @@ def agent_config(config: TrainConfig, task: Task | None):
     return method_config(config.method, **settings | config.settings)
 
 
+def critic_of(path: str, dataset_id: str) -> ValueLearner:
+    """The values that a run has learned from the same dataset.
+
+    Raises FileNotFoundError if there is no such run or it learned none, ValueError if its data were others.
+    """
+    run = Run.open(path)
+    if run.config.get("dataset") != dataset_id:
+        raise ValueError(f"the critic of {path} was trained on {run.config.get('dataset')}, this run is on "
+                         f"{dataset_id}")
+    file = run.path / "critic.safetensors"
+    if not file.is_file():
+        raise FileNotFoundError(f"{path} has no critic.safetensors: train there a method that learns values, iql say")
+    values = load(file)
+    if not isinstance(values, ValueLearner):
+        raise ValueError(f"{file} holds a {type(values).__name__}, not values")
+    return values
+
+
 def _kept(config: TrainConfig, step: int) -> str:
     """What there is to go back to when `step` goes wrong."""
     last = (step - 1) // config.checkpoint_every * config.checkpoint_every
@@ -120,6 +150,8 @@ def _publish(run: Run, agent: Agent, config: TrainConfig, task: Task | None, ste
     """What follows from a saved state: weights and, where one is due, an evaluation. Made again on resume, as a kill
     may have come between."""
     save(agent.published(), run.path / "model.safetensors")
+    if agent.needs_values and not config.critic:
+        save(agent.values, run.path / "critic.safetensors")
     due = config.eval_every and (step % config.eval_every == 0 or step == config.steps)
     if due and task and step not in [e["checkpoint_step"] for e in _during_training(run)]:
         log.say(_evaluate(run, agent, config, task, step))

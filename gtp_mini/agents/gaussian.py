@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 
-from ..flow_map import check_obs
+from ..flow_map import check_obs, start_noise
 from ..networks import mlp, set_scale
 from .actor import ActorAgent, ActorConfig
 
@@ -46,14 +46,16 @@ class GaussianPolicy(nn.Module):
 
     @torch.no_grad()
     def sample(self, n: int | None = None, obs: Tensor | None = None, steps: int = 1,
-               generator: torch.Generator | None = None, noise_scale: float = 1.0) -> Tensor:
-        """n samples, (n, A). `steps` is taken for the common signature: a Gaussian needs one."""
+               generator: torch.Generator | None = None, noise_scale: float = 1.0,
+               noise: Tensor | None = None) -> Tensor:
+        """n samples, (n, A). `steps` is taken for the common signature: a Gaussian needs one. `noise` (n, A), standard
+        normal, is what to use instead of a draw."""
         if n is None:
             if obs is None:
                 raise ValueError("sample needs n, or obs with one row per sample")
             n = len(obs)
         mean, std = self(self._or_constant(obs, n))
-        return mean + noise_scale * std * torch.randn(mean.shape, generator=generator, device=mean.device)
+        return mean + noise_scale * std * start_noise(noise, mean.shape, generator, mean.device)
 
     def set_observation_scale(self, obs: Tensor) -> None:
         """Takes mean and standard deviation of (M, O) observations as the normalisation of the input."""

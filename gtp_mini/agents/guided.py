@@ -69,6 +69,8 @@ class GuidedAgent(ActorAgent):
     A method is this and a clone, `class DiffusionQL(GuidedAgent, DiffusionBC)`, with the configuration of its paper.
     """
 
+    values_are_given = False
+
     def __init__(self, obs_dim: int, action_dim: int, total_steps: int, config):
         super().__init__(obs_dim, action_dim, total_steps, config)
         if self.needs_values:
@@ -77,12 +79,27 @@ class GuidedAgent(ActorAgent):
             self.values = ValueLearner(obs_dim, action_dim, config, config.width, config.depth, config.activation)
             self.optimizers |= self.values.optimizers
 
+    def take_values(self, values: ValueLearner) -> None:
+        """Takes values that are trained, and trains them no further: batches then bring their `advantage` (B,).
+
+        One critic can so serve many policies, which then differ by nothing else. Raises ValueError if it has no V that
+        does not depend on the policy.
+        """
+        if values.config.value != "expectile":
+            raise ValueError("a critic that is taken from elsewhere needs a V of its own: train it with "
+                             "value=expectile")
+        self.values, self.values_are_given = values.requires_grad_(False), True
+        self.optimizers = {name: o for name, o in self.optimizers.items() if name not in values.optimizers}
+
     def update(self, batch: Batch, step: int, generator: torch.Generator) -> Metrics:
         c = self.config
         if not self.needs_values:
             return super().update(batch, step, generator)
-        advantage, metrics = self.values.update(batch, lambda obs: self.act(obs, c.target_steps, generator), generator,
-                                                c.clip)
+        if self.values_are_given:
+            advantage, metrics = batch["advantage"], {}
+        else:
+            advantage, metrics = self.values.update(batch, lambda obs: self.act(obs, c.target_steps, generator),
+                                                    generator, c.clip)
         obs, weights = batch["obs"], None
         if c.weighted:
             eta = draw_eta(len(advantage), c.eta_max, generator) if c.eta_conditioned else c.eta
@@ -91,7 +108,8 @@ class GuidedAgent(ActorAgent):
             if c.eta_conditioned:
                 obs = self.actor.condition(obs, len(obs), eta)
         metrics |= self.update_actor(batch, obs, weights, step, generator)
-        self.values.soft_update()
+        if not self.values_are_given:
+            self.values.soft_update()
         return metrics
 
     def actor_loss(self, batch, obs, weights, step, generator):

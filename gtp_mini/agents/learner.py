@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,7 @@ class ValueConfig(Config):
     expectile: float = 0.7  # IQL's for locomotion; 0.9 for AntMaze
     value_samples: int = 1  # policy samples whose mean Q is V(s); 0: no V, no advantage. Ours
     target_steps: int = 2  # K of the policy inside the critic's target; GTP samples with the full K = 5
+    n_step: int = 1  # rewards that a target sums before it asks V; see returns.n_step_returns
     target_candidates: int = 1  # actions at s', of which each head takes its best; Diffusion-QL's max-Q backup has 10
     reward_scale: float = 1.0  # r -> reward_scale * r + reward_offset
     reward_offset: float = 0.0
@@ -43,6 +44,10 @@ class ValueConfig(Config):
         check_between(self, 2, 10, "critic_heads")
         check_between(self, 0, 64, "value_samples")
         check_between(self, 1, 64, "target_candidates")
+        check_between(self, 1, 1000, "n_step")
+        if self.n_step > 1 and self.reward_offset:
+            raise ValueError(f"reward_offset is added to a sum of rewards once; with n_step = {self.n_step} shift the "
+                             f"rewards of the data instead, got {self.reward_offset!r}")
         if not 0 < self.expectile < 1:
             raise ValueError(f"expectile must be between 0 and 1, both excluded, got {self.expectile!r}")
         check_between(self, 0, math.inf, "pessimism")
@@ -75,6 +80,8 @@ class ValueLearner(nn.Module):
     def update(self, batch: Batch, act: Callable[[Tensor], Tensor] | None, generator: torch.Generator,
                clip: float) -> tuple[Tensor | None, Metrics]:
         """One step of the critic (and of V); then the batch's advantages Q(s, a) - V(s), (B,), without gradient.
+
+        A batch of n-step returns brings its `discount` (B,), gamma to the number of steps; else it is gamma.
 
         `act` gives the policy's actions at observations, (M, O) -> (M, A), without gradient, drawn from `generator`;
         expectile values do not ask it. Without value_samples there is no V and the advantage is None.
@@ -120,7 +127,7 @@ class ValueLearner(nn.Module):
         return q, value, q, metrics | {"loss_value": loss.detach(), "grad_value": norm}
 
     def _step_critic(self, batch: Batch, reward: Tensor, next_value: Tensor, clip: float) -> Metrics:
-        target = td_target(reward, batch["terminal"], next_value, self.config.gamma)
+        target = td_target(reward, batch["terminal"], next_value, batch.get("discount", self.config.gamma))
         loss = td_loss(self.critic(batch["obs"], batch["action"]), target)
         norm = gradient_step(self.optimizers["critic"], loss, clip)
         return {"loss_critic": loss.detach(), "grad_critic": norm}
@@ -133,3 +140,22 @@ class ValueLearner(nn.Module):
         """Takes the normalisation of observations from the data, (M, O)."""
         for network in self.children():
             network.set_observation_scale(obs)
+
+    @torch.no_grad()
+    def advantages(self, obs: Tensor, action: Tensor, rows: int = 65_536) -> Tensor:
+        """Q(s, a) - V(s) of a whole dataset, (M, O), (M, A) -> (M,), so many rows at a time. Needs an expectile V."""
+        return torch.cat([self.target_critic.pessimistic(o, a, self.config.spread) - self.value(o)
+                          for o, a in zip(obs.split(rows), action.split(rows), strict=True)])
+
+    def describe(self) -> dict:
+        """What makes this learner again, as plain data, for saving."""
+        critic = self.target_critic
+        shared = {f.name: getattr(self.config, f.name) for f in fields(ValueConfig)}
+        return {"config": shared, "obs_dim": critic.obs_dim, "action_dim": critic.action_dim, "width": critic.width,
+                "depth": critic.depth, "activation": critic.activation}
+
+    @classmethod
+    def from_description(cls, description: dict) -> "ValueLearner":
+        """A fresh learner from what `describe` wrote."""
+        return cls(config=ValueConfig(**description["config"]),
+                   **{name: value for name, value in description.items() if name != "config"})

@@ -31,6 +31,8 @@ def train(
     sampling_steps: Annotated[int | None, typer.Option(help="K, steps per action, in evaluations; the method's own by "
                                                             "default.", min=1, max=64)] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    critic: Annotated[Path | None, typer.Option(help="Folder of a run whose values are taken as they are; without it "
+                                                     "the method learns its own.")] = None,
     make_data: Annotated[bool, typer.Option("--make-data", help="Make the task's data first if they are missing.")
                          ] = False,
     transitions: Annotated[int | None, typer.Option(help="With --make-data: how many.", min=1)] = None,
@@ -56,7 +58,7 @@ def train(
     try:
         method_config(method, **settings)
         config = TrainConfig(task, method, steps, seed, batch_size, settings, log_every, checkpoint_every, eval_every,
-                             eval_episodes, sampling_steps, device)
+                             eval_episodes, sampling_steps, device, critic and str(critic))
     except (ValueError, TypeError) as error:
         raise usage(one_line(error)) from None
     local = list_datasets()

@@ -156,3 +156,57 @@ def test_models_are_policies():
 def test_no_episodes_are_no_evaluation():
     with pytest.raises(ValueError, match="episodes must be at least 1, got 0"):
         evaluate(Scripted(wander), TASK, episodes=0)
+
+
+# ---- noise that lasts
+
+class Noisy(Scripted):
+    """Acts by its noise alone, and keeps it."""
+
+    def __init__(self):
+        self.noises = []
+
+    def sample(self, obs, steps, generator, noise_scale=1.0, noise=None):
+        if noise is not None:
+            self.noises.append(noise)
+        return 0.01 * (torch.zeros_like(obs) if noise is None else noise)
+
+
+def test_remembered_noise_is_standard_normal_and_correlated_as_asked():
+    policy = Noisy()
+    result = evaluate(policy, TASK, episodes=50, noise_memory=0.8)
+    noise = torch.stack(policy.noises)  # (TIME_LIMIT, 50, 2): nobody arrives
+    assert noise.shape == (TIME_LIMIT, 50, 2) and result.summary()["noise_memory"] == 0.8
+    now, then = noise[1:].flatten(), noise[:-1].flatten()
+    assert noise[-1].std().item() == pytest.approx(1, abs=0.2)
+    assert (now * then).mean().item() == pytest.approx(0.8, abs=0.1)
+    assert (now - 0.8 * then).std().item() == pytest.approx(0.6, abs=0.03)
+
+
+def test_an_episode_that_remembers_all_has_one_noise_and_the_next_another():
+    policy = Noisy()
+    evaluate(policy, TASK, episodes=2 * MAX_SLOTS, noise_memory=1.0)
+    noise = torch.stack(policy.noises)
+    assert noise.shape == (2 * TIME_LIMIT, MAX_SLOTS, 2)
+    assert torch.equal(noise[0], noise[TIME_LIMIT - 1]) and torch.equal(noise[TIME_LIMIT], noise[-1])
+    assert not torch.equal(noise[0], noise[-1])
+
+
+def test_without_memory_the_policy_draws_for_itself():
+    policy = Noisy()
+    assert "noise_memory" not in evaluate(policy, TASK, episodes=2).summary() and policy.noises == []
+    with pytest.raises(ValueError, match="noise_memory must be between 0 and 1, got 1.5"):
+        evaluate(policy, TASK, episodes=2, noise_memory=1.5)
+
+
+@pytest.mark.parametrize("kind", ["flow map", "gaussian"])
+def test_policies_take_the_noise_they_are_given(kind):
+    from gtp_mini.agents.gaussian import GaussianPolicy, GaussianPolicyConfig
+
+    torch.manual_seed(0)
+    policy = FlowMap(FlowMapConfig(2, 2, width=8)) if kind == "flow map" else GaussianPolicy(GaussianPolicyConfig(2, 2))
+    obs, noise = torch.randn(5, 2), torch.randn(5, 2, generator=torch.Generator().manual_seed(4))
+    drawn = policy.sample(obs=obs, generator=torch.Generator().manual_seed(4), noise_scale=0.5)
+    assert torch.equal(policy.sample(obs=obs, noise=noise, noise_scale=0.5), drawn)
+    with pytest.raises(ValueError, match=r"noise must be of shape \(5, 2\), got shape \(4, 2\)"):
+        policy.sample(obs=obs, noise=noise[:4])

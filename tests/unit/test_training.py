@@ -59,7 +59,8 @@ def evaluations_of(run):
 
 
 def assert_same_run(a, b):
-    for name in ("model.safetensors", "best.safetensors", "state/checkpoint.safetensors", "config.json"):
+    for name in ("model.safetensors", "best.safetensors", "critic.safetensors", "state/checkpoint.safetensors",
+                 "config.json"):
         assert (a.path / name).exists() == (b.path / name).exists()
         if (a.path / name).exists():
             assert (a.path / name).read_bytes() == (b.path / name).read_bytes(), name
@@ -126,7 +127,8 @@ def test_same_seed_same_run_and_another_seed_another(multigoal, tmp_path):
 def test_a_run_leaves_everything_it_should(multigoal, tmp_path):
     run = train(replace(CONFIG, method="gtp", steps=50), tmp_path / "run", progress=False)
     assert {p.name for p in run.path.iterdir()} == {
-        "config.json", "versions.json", "metrics.csv", "model.safetensors", "state", "tensorboard"}
+        "config.json", "versions.json", "metrics.csv", "model.safetensors", "critic.safetensors", "state",
+        "tensorboard"}
     assert list((run.path / "tensorboard").glob("events.out.tfevents.*"))
     config = run.config
     assert config["dataset"] == "gtp/multigoal-v0" and config["reward_shift"] == -1.0

@@ -1,0 +1,132 @@
+"""One critic for many policies: trained by one run, taken by others."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from gtp_mini import load
+from gtp_mini.agents import make_agent, method_config
+from gtp_mini.cli import main
+from gtp_mini.datasets.transitions import load_transitions
+from gtp_mini.fitting import fit_agent
+from gtp_mini.records import Run
+from gtp_mini.returns import n_step_returns
+from gtp_mini.training import TrainConfig, train
+
+TINY = {"width": 8, "depth": 1}
+SHORT = {"steps": 40, "batch_size": 16, "log_every": 10, "checkpoint_every": 20}
+
+
+@pytest.fixture
+def teacher(multigoal, tmp_path):
+    folder = tmp_path / "iql"
+    return train(TrainConfig("multigoal", "iql", settings=TINY, **SHORT), folder, progress=False)
+
+
+def pupil(teacher, folder, method="gtp-sd", resume=False, **options):
+    config = TrainConfig("multigoal", method, settings={"width": 12, "depth": 2} | options.pop("settings", {}),
+                         critic=str(teacher.path), **SHORT | options)
+    return train(config, folder, resume=resume, progress=False)
+
+
+def test_a_taken_critic_stays_as_it_is_and_its_advantages_weight_the_actor(teacher, tmp_path):
+    run, values = pupil(teacher, tmp_path / "run"), load(teacher.path / "critic.safetensors")
+    assert not (run.path / "critic.safetensors").exists() and "loss_critic" not in run.metrics()
+    state, _ = run.load_state()
+    for name, tensor in values.state_dict().items():
+        assert torch.equal(state[f"agent/values.{name}"], tensor)
+    data = load_transitions("gtp/multigoal-v0")
+    agent = make_agent("gtp-sd", 2, 2, 10, method_config("gtp-sd", **TINY))
+    agent.take_values(values)
+    advantage = values.advantages(data.obs, data.action, rows=100)
+    batch = {"obs": data.obs[:64], "action": data.action[:64], "advantage": advantage[:64]}
+    metrics = agent.update(batch, 0, torch.Generator().manual_seed(0))
+    weights = (10 * advantage[:64]).exp().clamp(max=100)  # the method's own rule
+    assert metrics["effective_sample_size"].item() == pytest.approx(
+        (weights.sum() ** 2 / (64 * (weights**2).sum())).item(), rel=1e-4)
+    with torch.no_grad():
+        q = values.target_critic(data.obs, data.action).amin(0)
+        assert torch.allclose(advantage, q - values.value(data.obs), atol=1e-6)
+
+
+def test_a_stopped_run_goes_on_to_the_same_bits(teacher, tmp_path, monkeypatch):
+    whole = pupil(teacher, tmp_path / "whole")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("gtp_mini.training.check_tensors", _stop_at_40)
+        pupil(teacher, tmp_path / "cut")
+    cut = pupil(teacher, tmp_path / "cut", resume=True)
+    for name in ("model.safetensors", "state/checkpoint.safetensors"):
+        assert (whole.path / name).read_bytes() == (cut.path / name).read_bytes()
+
+
+def _stop_at_40(tensors, step, kept=""):
+    if step == 40:
+        raise KeyboardInterrupt
+
+
+def test_the_critic_of_an_agent_with_choice_is_the_one_it_took(teacher, tmp_path):
+    run = pupil(teacher, tmp_path / "run", "idql", settings={"test_candidates": 4})
+    chooser, values = load(run.path / "model.safetensors"), load(teacher.path / "critic.safetensors")
+    for name, tensor in chooser.critic.state_dict().items():
+        assert torch.equal(tensor, values.target_critic.state_dict()[name])
+
+
+def test_what_cannot_be_taken_is_refused_before_anything_is_written(teacher, multigoal, tmp_path):
+    with pytest.raises(ValueError, match="asks no critic"):
+        pupil(teacher, tmp_path / "clone", "gtp-bc")
+    with pytest.raises(FileNotFoundError, match="holds no run"):
+        pupil(Run(tmp_path / "nowhere"), tmp_path / "a")
+    clone = train(TrainConfig("multigoal", "gtp-bc", settings=TINY, **SHORT), tmp_path / "bc", progress=False)
+    with pytest.raises(FileNotFoundError, match=r"no critic.safetensors: train there a method that learns values"):
+        pupil(clone, tmp_path / "b")
+    follower = train(TrainConfig("multigoal", "gtp", settings=TINY, **SHORT), tmp_path / "gtp", progress=False)
+    with pytest.raises(ValueError, match="needs a V of its own: train it with value=expectile"):
+        pupil(follower, tmp_path / "c")
+    other = Run(tmp_path / "other")
+    other.write_json("config.json", teacher.config | {"dataset": "gtp/pointmaze-v0"})
+    with pytest.raises(ValueError, match="was trained on gtp/pointmaze-v0, this run is on gtp/multigoal-v0"):
+        pupil(other, tmp_path / "d")
+    assert not any((tmp_path / name).exists() for name in ("clone", "a", "b", "c", "d"))
+
+
+def test_the_command_line_takes_a_critic(teacher, tmp_path, monkeypatch):
+    arguments = ["gtp-mini", "train", "multigoal", "--method", "gtp-sd", "--steps", "20", "--set", "width=8",
+                 "--log-every", "10", "--checkpoint-every", "10", "--critic", str(teacher.path),
+                 "--out", str(tmp_path / "run")]
+    monkeypatch.setattr("sys.argv", arguments)
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    assert Run(tmp_path / "run").config["critic"] == str(teacher.path)
+
+
+# ---- n-step returns, in the loop and in fit_agent
+
+def test_training_on_n_step_returns_is_training_on_transformed_data(multigoal, tmp_path):
+    """The run's critic is bit for bit that of the same updates on data that were transformed by hand."""
+    settings = TINY | {"n_step": 5, "gamma": 0.9}
+    run = train(TrainConfig("multigoal", "iql", settings=settings, **SHORT), tmp_path / "run", progress=False)
+    found = load_transitions("gtp/multigoal-v0")
+    data = {f.name: getattr(found, f.name) for f in dataclasses.fields(found)}
+    data = {name: data[name] for name in ("obs", "action", "next_obs", "terminal", "episode")} | {
+        "reward": found.reward - 1}
+    by_hand = n_step_returns(data, 5, 0.9)
+    del by_hand["episode"]
+    wanted = fit_agent(by_hand, "iql", 40, 0, 16, **TINY | {"gamma": 0.9})
+    values = load(run.path / "critic.safetensors").state_dict()
+    assert all(torch.equal(values[name], tensor) for name, tensor in wanted.values.state_dict().items())
+    same = fit_agent(data, "iql", 40, 0, 16, **settings)
+    assert all(torch.equal(values[name], tensor) for name, tensor in same.values.state_dict().items())
+    one = fit_agent(data, "iql", 40, 0, 16, **TINY | {"gamma": 0.9})
+    assert not torch.equal(one.values.value.network[0].weight, same.values.value.network[0].weight)
+
+
+def test_n_step_needs_episodes_and_unshifted_rewards():
+    nowhere = torch.zeros(8, 1)
+    data = {"obs": nowhere, "next_obs": nowhere, "action": nowhere, "reward": torch.ones(8), "terminal": torch.ones(8)}
+    with pytest.raises(ValueError, match="n_step = 3 needs the column episode"):
+        fit_agent(data, "iql", 1, n_step=3, **TINY)
+    with pytest.raises(ValueError, match="shift the rewards of the data instead, got -1.0"):
+        method_config("iql", n_step=3, reward_offset=-1.0)
+    with pytest.raises(ValueError, match="n_step must be between 1 and 1000, got 0"):
+        method_config("iql", n_step=0)
