@@ -23,6 +23,7 @@ class GTPSDConfig(GuidedConfig, FlowMapActorConfig):
 
     eta: float = 10.0  # in units of reward, as the rule below takes it; IQL's for mazes, 3 for locomotion
     weight_rule: str = "exponential"
+    normalise_weights: bool = True  # self-distillation has none: its share of the loss must not depend on eta
     value: str = "expectile"
     expectile: float = 0.9  # IQL's for mazes, 0.7 for locomotion
     distillation: str = "progressive"

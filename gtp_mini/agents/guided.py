@@ -28,6 +28,8 @@ class GuidedConfig(ValueConfig):
     eta: float = 0.0  # advantage temperature; 0: all weights are 1
     weight_rule: str = "truncated"  # as GTP's Eq. 14; see guidance.WEIGHT_RULES
     weight_cap: float = WEIGHT_CAP
+    normalise_weights: bool = False  # to mean 1 over the batch: weights are then no learning rate, no reason to clip
+    # a gradient, and no share of the terms that have none. Always for eta_conditioned
     eta_conditioned: bool = False  # one network for every temperature up to eta_max; eta is then where it samples
     eta_max: float = 16.0  # ours
     q_weight: float = 0.0  # of -Q(s, pi(s)), differentiated through every step of the sampler (`target_steps` of them)
@@ -103,7 +105,8 @@ class GuidedAgent(ActorAgent):
         obs, weights = batch["obs"], None
         if c.weighted:
             eta = draw_eta(len(advantage), c.eta_max, generator) if c.eta_conditioned else c.eta
-            weights = advantage_weights(advantage, eta, c.weight_cap, c.weight_rule, normalise=c.eta_conditioned)
+            weights = advantage_weights(advantage, eta, c.weight_cap, c.weight_rule,
+                                        normalise=c.eta_conditioned or c.normalise_weights)
             metrics["effective_sample_size"] = effective_sample_size(weights)
             if c.eta_conditioned:
                 obs = self.actor.condition(obs, len(obs), eta)

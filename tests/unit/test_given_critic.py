@@ -130,3 +130,21 @@ def test_n_step_needs_episodes_and_unshifted_rewards():
         method_config("iql", n_step=3, reward_offset=-1.0)
     with pytest.raises(ValueError, match="n_step must be between 1 and 1000, got 0"):
         method_config("iql", n_step=0)
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+def test_normalised_weights_do_not_care_for_the_level_of_the_advantages(teacher, normalise):
+    """exp(eta (A + b)) is a factor on all weights. Where they are normalised the update does not see it; where not,
+    the weighted term of the loss grows over the other."""
+    data = load_transitions("gtp/multigoal-v0")
+    found = []
+    for offset in (0.0, 2.0):
+        torch.manual_seed(0)
+        config = method_config("gtp-sd", weight_rule="exponential", eta=1.0, normalise_weights=normalise, **TINY)
+        agent = make_agent("gtp-sd", 2, 2, 10, config)
+        agent.take_values(load(teacher.path / "critic.safetensors"))
+        advantage = torch.linspace(-1, 1, 64) + offset
+        agent.update({"obs": data.obs[:64], "action": data.action[:64], "advantage": advantage}, 0,
+                     torch.Generator().manual_seed(0))
+        found.append(torch.cat([p.flatten() for p in agent.actor.parameters()]))
+    assert torch.allclose(*found, atol=1e-6) == normalise

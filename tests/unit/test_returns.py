@@ -61,7 +61,8 @@ def test_the_values_of_the_behaviour_solve_the_equation_of_every_n(data, n, gamm
     ends = found["next_obs"][:, 0].long()  # the row after the window
     cut = torch.tensor([int(j) == total or data["episode"][int(j)] != data["episode"][int(j) - 1] for j in ends])
     after = torch.where(cut, 3.0, value[ends])
-    assert torch.allclose(value[:-1], td_target(found["reward"], found["terminal"], after, found["discount"]), atol=1e-4)
+    target = td_target(found["reward"], found["terminal"], after, found["discount"])
+    assert torch.allclose(value[:-1], target, atol=1e-4)
 
 
 @pytest.mark.parametrize("n", [0, -1])
