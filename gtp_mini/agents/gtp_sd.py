@@ -2,7 +2,8 @@
 
 The denoising term carries data and advantage weights; what ties far jumps together is an identity of the flow map on
 the model's own trajectories, which has no bias, needs no curriculum and no weights. V is an expectile over the data's
-actions (IQL), which asks no policy, and the weights are exp(eta A), untruncated. Everything else is GTP's.
+actions (IQL), which asks no policy, and the weights are exp(eta A), untruncated, normalised over the batch. Everything
+else is GTP's.
 """
 
 from dataclasses import dataclass
