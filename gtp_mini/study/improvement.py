@@ -107,7 +107,7 @@ def measure(cell: dict) -> dict:
     return {"train_seconds": seconds, "evaluations": evaluations}
 
 
-def _at(row: dict, k: int, candidates: int) -> dict | None:
+def at(row: dict, k: int, candidates: int) -> dict | None:
     """A run's evaluation at K and so many candidates; None if the run failed or has no critic to choose by."""
     return next((e for e in row["result"].get("evaluations", []) if (e["K"], e["candidates"]) == (k, candidates)), None)
 
@@ -117,7 +117,7 @@ def best_strengths(rows: list[dict]) -> dict[tuple[str, str], dict]:
     best: dict[tuple[str, str], tuple[tuple, dict]] = {}
     for row in rows:
         key = row["cell"]["task"], row["cell"]["name"]
-        found = _at(row, *CHOSEN_AT[key[1]])
+        found = at(row, *CHOSEN_AT[key[1]])
         score = (found["return_mean"], -found["episode_length_mean"]) if found else (-np.inf, 0)
         if key not in best or score > best[key][0]:
             best[key] = (score, row["cell"]["settings"])
@@ -128,7 +128,7 @@ def strength_tables(rows: list[dict]) -> dict[str, list[dict]]:
     return {f"{task}, one seed": [
         {"agent": (name := r["cell"]["name"]), "K, candidates": "{}, {}".format(*CHOSEN_AT[name]),
          "settings": ", ".join(f"{k} = {v}" for k, v in r["cell"]["settings"].items()),
-         "return": e["return_mean"] if (e := _at(r, *CHOSEN_AT[name])) else float("nan"),
+         "return": e["return_mean"] if (e := at(r, *CHOSEN_AT[name])) else float("nan"),
          "success": e["success_rate"] if e else float("nan")}
         for r in rows if r["cell"]["task"] == task] for task in TASKS}
 
@@ -143,14 +143,14 @@ def tables(rows: list[dict]) -> dict[str, list[dict]]:
             table = []
             for name in AGENTS:
                 runs = [r for r in rows if (r["cell"]["task"], r["cell"]["name"]) == (task, name)]
-                at = {k: [_at(r, k, candidates) for r in runs] for k in SAMPLING_STEPS}
-                if not any(at[2]):
+                by_k = {k: [at(r, k, candidates) for r in runs] for k in SAMPLING_STEPS}
+                if not any(by_k[2]):
                     continue
                 line = {"agent": name, "settings": ", ".join(f"{k} = {v}"
                                                                 for k, v in runs[0]["cell"]["settings"].items())}
-                for k in [k for k in SAMPLING_STEPS if any(at[k])]:
-                    line[f"return, K = {k}"] = mean_interval([e and e["return_mean"] for e in at[k]])
-                two = [e for e in at[2] if e]
+                for k in [k for k in SAMPLING_STEPS if any(by_k[k])]:
+                    line[f"return, K = {k}"] = mean_interval([e and e["return_mean"] for e in by_k[k]])
+                two = [e for e in by_k[2] if e]
                 line["success, K = 2"] = mean_interval([e["success_rate"] for e in two])
                 line["steps, K = 2"] = mean_interval([e["episode_length_mean"] for e in two])
                 if two[0]["goal_shares"]:
@@ -175,7 +175,7 @@ def plot(rows: list[dict]):
     for axis, task in zip(axes, TASKS, strict=True):
         for candidates, marker, colour in ((1, "o", "C0"), (CANDIDATES, "^", "C1")):
             points = [(names.index(r["cell"]["name"]), e["return_mean"]) for r in rows
-                      if r["cell"]["task"] == task and (e := _at(r, 2, candidates))]
+                      if r["cell"]["task"] == task and (e := at(r, 2, candidates))]
             if points:
                 axis.plot(*zip(*points, strict=True), marker, color=colour, alpha=0.5,
                           label=f"{candidates} candidate{'s' * (candidates > 1)}")

@@ -147,11 +147,11 @@ def floor(toy_name: str) -> float:
     return float(ot.sliced_wasserstein_distance(one, two, n_projections=PROJECTIONS, p=1, seed=0))
 
 
-def _runs(rows: list[dict], name: str, toy_name: str, equal_time: bool) -> list[dict]:
-    """The results of a method's runs on a toy at one of the two budgets."""
+def runs(rows: list[dict], name: str, toy_name: str, equal_time: bool) -> list[dict]:
+    """The records of a method's runs on a toy at one of the two budgets."""
     mine = [r for r in rows if r["cell"]["name"] == name and r["cell"]["toy"] == toy_name]
     other = [r for r in mine if r["cell"]["updates"] != STEPS]
-    return [r["result"] for r in mine if (r in other) == bool(equal_time and other)]
+    return [r for r in mine if (r in other) == bool(equal_time and other)]
 
 
 def tables(rows: list[dict]) -> dict[str, list[dict]]:
@@ -163,13 +163,13 @@ def tables(rows: list[dict]) -> dict[str, list[dict]]:
         for equal_time in (False, True):
             table = []
             for name in METHODS:
-                if runs := _runs(rows, name, toy_name, equal_time):
+                if results := [r["result"] for r in runs(rows, name, toy_name, equal_time)]:
                     line = {"method": name}
                     for what, label in (("sw1", "W1"), ("std_ratio", "std")):
-                        line |= {f"{label}, K = {k}": mean_interval([run["samples"][str(k)][what] for run in runs])
+                        line |= {f"{label}, K = {k}": mean_interval([run["samples"][str(k)][what] for run in results])
                                  for k in SAMPLING_STEPS}
-                    table.append(line | {"seconds": float(np.mean([run["seconds"] for run in runs])),
-                                         "seeds": len(runs)})
+                    table.append(line | {"seconds": float(np.mean([run["seconds"] for run in results])),
+                                         "seeds": len(results)})
             if table:
                 budget = f"the time of {STEPS:,} updates of {REFERENCE}" if equal_time else f"{STEPS:,} updates"
                 found[f"{toy_name}, {budget}; floor of W1 {floor(toy_name):.4f}"] = table
@@ -183,9 +183,9 @@ def plot(rows: list[dict]):
     figure, axes = plt.subplots(1, len(TOYS), figsize=(3.2 * len(TOYS), 3.6), sharey=True, constrained_layout=True)
     for axis, toy_name in zip(axes, TOYS, strict=True):
         for i, name in enumerate(METHODS):
-            runs = _runs(rows, name, toy_name, equal_time=False)
-            values = [[run["samples"][str(k)]["sw1"] for run in runs] for k in SAMPLING_STEPS]
-            if runs and all(None not in v for v in values):
+            results = [r["result"] for r in runs(rows, name, toy_name, equal_time=False)]
+            values = [[result["samples"][str(k)]["sw1"] for result in results] for k in SAMPLING_STEPS]
+            if results and all(None not in v for v in values):
                 axis.plot(SAMPLING_STEPS, [np.mean(v) for v in values], ".-", color=f"C{i}", label=name)
         axis.axhline(floor(toy_name), color="grey", linestyle=":")
         axis.set(xscale="log", yscale="log", title=toy_name, xlabel="K")

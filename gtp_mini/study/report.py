@@ -13,6 +13,8 @@ def mean_interval(values: list[float | None]) -> str:
     """Mean and half width of its 95 % interval (Student's t over seeds); says how many runs failed."""
     from scipy.stats import t
 
+    if not values:
+        return "not run"
     good = [v for v in values if v is not None]
     failed = f" ({len(values) - len(good)} failed)" if len(good) < len(values) else ""
     if not good:

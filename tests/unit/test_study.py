@@ -9,7 +9,7 @@ import torch
 from tiny_part import TINY
 
 from gtp_mini.book import DATA
-from gtp_mini.study import PARTS, bias, improvement, quality, run_part, temperature
+from gtp_mini.study import PARTS, bias, headlines, improvement, quality, run_part, temperature
 from gtp_mini.study.records import Store
 from gtp_mini.study.report import mean_interval, write_report
 
@@ -156,12 +156,12 @@ def test_tuning_takes_the_least_mean_distance_over_the_toys_and_no_failure():
 
 def test_runs_are_told_apart_by_their_budget():
     def row(name, updates):
-        return {"cell": {"name": name, "toy": "ring", "updates": updates}, "result": (name, updates)}
+        return {"cell": {"name": name, "toy": "ring", "updates": updates}}
 
     rows = [row("diffusion", quality.STEPS), row("diffusion", 9_900), row("GTP", quality.STEPS)]
-    assert quality._runs(rows, "diffusion", "ring", equal_time=False) == [("diffusion", quality.STEPS)]
-    assert quality._runs(rows, "diffusion", "ring", equal_time=True) == [("diffusion", 9_900)]
-    assert quality._runs(rows, "GTP", "ring", equal_time=True) == [("GTP", quality.STEPS)]  # the same run is both
+    assert quality.runs(rows, "diffusion", "ring", equal_time=False) == rows[:1]
+    assert quality.runs(rows, "diffusion", "ring", equal_time=True) == rows[1:2]
+    assert quality.runs(rows, "GTP", "ring", equal_time=True) == rows[2:]  # the same run is both
 
 
 def test_the_strength_with_the_highest_return_is_chosen_and_of_equals_the_quicker():
@@ -183,3 +183,41 @@ def test_a_run_that_failed_counts_as_one_and_spoils_no_table():
             {"cell": cell, "result": {"train_seconds": 3.0, "evaluations": [evaluation]}}]
     (line,) = improvement.tables(rows)["pointmaze, 1 candidate an action"]
     assert line["return, K = 2"] == "0.250 (1 failed)" and line["seconds"] == 3.0 and line["seeds"] == 2
+
+
+# ---- the short tables
+
+def test_headlines_average_a_seed_over_the_toys_that_all_have_it(tmp_path):
+    store, samples = Store(tmp_path, "quality"), {str(k): {"sw1": 0.1, "std_ratio": 1.0} for k in (1, 5, 10)}
+    for i, toy_name in enumerate(quality.TOYS):
+        for seed in range(3 if i else 2):  # the third seed is not on record for the first toy
+            for name in ("GTP", "diffusion"):
+                cell = {"name": name, "toy": toy_name, "seed": seed, "updates": quality.STEPS}
+                sw1 = None if (name, toy_name, seed) == ("diffusion", "spiral", 1) else i + 10.0 * seed
+                store.add(cell, {"samples": samples | {"2": {"sw1": sw1, "std_ratio": 1.0}}}, 1.0)
+    Store(tmp_path, "costs").add({}, dict.fromkeys(quality.METHODS, 2.5), 1.0)
+    lines = {line["method"]: line for line in headlines.few_steps(tmp_path)}
+    half = 12.706204736 * 5  # Student's t with one degree of freedom, times the standard error of 2 and 12
+    assert lines["GTP"]["K = 2"] == lines["GTP"]["K = 2, equal time"] == f"7.000 ± {half:.3f}"
+    assert lines["diffusion"]["K = 2"] == "2.000 (1 failed)" and lines["diffusion"]["K = 1"] == "0.100 ± 0.000"
+    assert lines["GTP-SD"]["K = 5"] == "not run" and lines["GTP"]["ms an update"] == 2.5
+    floor = np.mean([quality.floor(toy_name) for toy_name in quality.TOYS])
+    assert float(lines["*floor*"]["K = 2"]) == pytest.approx(floor, abs=5e-4)
+
+
+def test_headlines_of_improvement_and_bias(tmp_path):
+    store = Store(tmp_path, "improvement")
+    for task, value in (("multigoal-values", 0.5), ("pointmaze", 1.0)):
+        evaluations = [{"K": 2, "candidates": n, "return_mean": value * (1 if n == 1 else 0.5)} for n in (1, 16)]
+        store.add({"name": "gtp", "task": task}, {"train_seconds": 10.0, "evaluations": evaluations}, 1.0)
+    store.add({"name": "gtp-bc", "task": "pointmaze"},
+              {"train_seconds": 4.0, "evaluations": [{"K": 2, "candidates": 1, "return_mean": 0.3}]}, 1.0)
+    clone, gtp = headlines.improvers(tmp_path)
+    assert clone == {"agent": "gtp-bc", "multigoal-values": "-", "multigoal-values, best of 16": "-",
+                     "pointmaze": "0.300", "pointmaze, best of 16": "-", "seconds": "4"}
+    assert list(gtp.values()) == ["gtp", "0.500", "0.250", "1.000", "0.500", "10"]
+    Store(tmp_path, "bias").add({"data": "gaussian", "u": "adjacent", "intervals": 10},
+                                {"std_ratio": {"1": 0.75}}, 1.0)
+    (line,) = headlines.bias_law(tmp_path)
+    assert line["gaussian, trained"] == "0.750" and line["two-points, trained"] == "not run"
+    assert line["gaussian, theory"] == pytest.approx(bias.gaussian_product(10), abs=5e-3)
