@@ -62,9 +62,8 @@ def train(config: TrainConfig, out: str, resume: bool = False, overwrite: bool =
     from .datasets.transitions import load_transitions
 
     task = TASKS.get(config.task) or task_of_dataset(config.task)
-    dataset_id = task.dataset_id if task else config.task
-    record = asdict(config) | {"dataset": dataset_id, "agent": asdict(agent_config(config, task)),
-                               "reward_shift": task.reward_shift if task else 0.0}
+    record = run_record(config, task)
+    dataset_id = record["dataset"]
     if not resume and not overwrite and Run(out).exists():
         Run.start(out, record)  # raises: refuse before the data are read
     data = load_transitions(dataset_id)
@@ -111,6 +110,13 @@ def train(config: TrainConfig, out: str, resume: bool = False, overwrite: bool =
                 run.save_state(state | {"generator": generator.get_state()}, done)
                 _publish(run, agent, config, task, done, log)
     return run
+
+
+def run_record(config: TrainConfig, task: Task | None) -> dict:
+    """A run's config.json: all of it, defaults included."""
+    return asdict(config) | {"dataset": task.dataset_id if task else config.task,
+                             "agent": asdict(agent_config(config, task)),
+                             "reward_shift": task.reward_shift if task else 0.0}
 
 
 def agent_config(config: TrainConfig, task: Task | None):

@@ -1,18 +1,18 @@
-"""`gtp-mini`: make data, train, evaluate. People's text goes to standard error, --json to standard output."""
+"""`gtp-mini`: make data, train, evaluate, compare. People's text goes to standard error, --json to standard output."""
 
 import sys
 
 import typer
 
-from . import data, runs, study
+from . import bench, data, runs, study, sweep
 from .terms import one_line, say
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
-                  help="Generative trajectory policies: make data, train, evaluate.\n\n"
+                  help="Generative trajectory policies: make data, train, evaluate, compare.\n\n"
                        "A first ant:  gtp-mini train antmaze-umaze --make-data --out runs/ant   "
                        "then   gtp-mini evaluate runs/ant")
 app.add_typer(data.app, name="data")
-for command in (runs.train, runs.evaluate, study.study):
+for command in (runs.train, runs.evaluate, sweep.sweep, sweep.report, study.study, bench.bench):
     app.command()(command)
 
 INTERRUPTED = 130  # typer's exit status for Ctrl-C

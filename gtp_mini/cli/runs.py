@@ -89,55 +89,28 @@ def evaluate(
     seed: Seed = 0,
     noise_scale: Annotated[float, typer.Option(help="Below 1: sample nearer to the most likely action.",
                                                min=0.0, max=1.0)] = 1.0,
+    noise_memory: Annotated[float, typer.Option(help="Above 0: the noise of an action remembers the last one's; 1: one "
+                                                     "noise an episode.", min=0.0, max=1.0)] = 0.0,
     eta: Annotated[float | None, typer.Option(help="Advantage temperature to act at, of a policy that was trained with "
                                                    "--set eta_conditioned=true.", min=0, max=100)] = None,
     best: Annotated[bool, typer.Option("--best", help="The best evaluated checkpoint, not the last.")] = False,
     as_json: Json = False,
 ) -> None:
     """Runs a trained policy in the real environment and records how often it succeeds."""
-    from ..datasets.tasks import TASKS, task_of_dataset
-    from ..evaluation import evaluate as run_evaluation
     from ..records import Run
-    from ..saving import load
+    from ..run_evaluation import evaluate_run
 
     run = Run.open(run_folder)
-    config = run.config
-    task = TASKS.get(config["task"]) or task_of_dataset(config["task"])
-    if task is None:
-        raise ValueError(f"{config['task']} is a dataset without an environment of ours to evaluate in")
-    step, sampling_steps = _checkpoint_step(run, best), sampling_steps or config.get("sampling_steps", 2)
-    policy = load(run.path / ("best.safetensors" if best else "model.safetensors"))
-    if eta is not None:
-        if getattr(policy.config, "eta", None) is None:
-            raise ValueError(f"the policy in {run.path} has no temperature to choose: train one with "
-                             f"--set eta_conditioned=true")
-        policy = policy.at_temperature(eta)
     with progress_bar("episodes") as progress:
-        result = run_evaluation(policy, task, episodes, sampling_steps, seed, noise_scale, progress=progress).summary()
-    result = {"task": task.name, "method": config["method"], "checkpoint": "best" if best else "last",
-              "checkpoint_step": step} | ({} if eta is None else {"eta": eta}) | result
-    run.add_evaluation(result | {"during_training": False})
+        result = evaluate_run(run, episodes, sampling_steps, seed, noise_scale, noise_memory, eta,
+                              "best" if best else "last", progress)
     if as_json:
         return print_json(result)
     low, high = result["success_ci95"]
     fallen = f"fell over {100 * result['fallen_rate']:.0f} %, " if "fallen_rate" in result else ""
-    say(f"{task.name}, {config['method']}, K = {sampling_steps}, {episodes} episodes: success "
+    say(f"{result['task']}, {result['method']}, K = {result['sampling_steps']}, {episodes} episodes: success "
          f"{100 * result['success_rate']:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f}), {fallen}"
          f"{result['episode_length_mean']:.0f} steps an episode, {result['action_latency_ms']:.2f} ms an action")
-
-
-def _checkpoint_step(run, best: bool) -> int:
-    """At which update the weights were taken."""
-    if best:
-        during = [e for e in run.evaluations() if e.get("during_training")]
-        if not during:
-            raise FileNotFoundError(f"{run.path} has no best checkpoint: train with --eval-every")
-        return max(during, key=lambda e: e["return_mean"])["checkpoint_step"]  # the first of equals, as saved
-    steps = run.metrics().get("step")
-    if not steps or not (run.path / "model.safetensors").exists():
-        raise FileNotFoundError(f"{run.path} has no checkpoint yet; go on training it with --resume")
-    every = run.config["checkpoint_every"]
-    return int(steps[-1]) if steps[-1] == run.config["steps"] else int(steps[-1] // every * every)
 
 
 def _parse_setting(text: str) -> tuple[str, object]:

@@ -5,6 +5,7 @@ import json
 import matplotlib
 import numpy as np
 import pytest
+from refresh_readme import README, RUNS, refreshed
 
 from gtp_mini import book, plots
 from gtp_mini.collect.planner import MazePlanner
@@ -72,13 +73,17 @@ def test_curves_and_success_are_drawn_from_the_run(tmp_path):
     assert line.error_y.array[0] == pytest.approx(0.2) and line.error_y.arrayminus[0] == pytest.approx(0.2)
 
 
-RUNS = ("antmaze-umaze-gtp", "antmaze-umaze-gtp-bc")
-
-
 def test_the_readme_shows_what_is_on_record():
-    readme = (book.DATA.parent / "README.md").read_text()
-    shown = readme.split("<!-- results -->")[1].split("<!-- end of results -->")[0].strip()
-    assert shown == book.markdown(book.results(*(Run.open(book.shipped(name)) for name in RUNS)))
+    text = README.read_text()
+    assert text.count("<!-- end of ") == 3 and refreshed(text) == text, "run python tests/refresh_readme.py"
+
+
+def test_a_table_that_is_out_of_date_is_made_anew():
+    text = README.read_text()
+    old = text.replace("| gtp | last, 50,000 |", "| gtp | last, 1 |")
+    assert old != text and refreshed(old) == text
+    with pytest.raises(ValueError, match="a table 'rumours'; known: results, bias"):
+        refreshed("<!-- rumours -->\nmuch\n<!-- end of rumours -->")
 
 
 @pytest.mark.parametrize("name", RUNS)
