@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from .datasets.tasks import TASKS, task_of_dataset
 from .evaluation import evaluate
 from .records import Run
 from .saving import load
@@ -20,13 +19,13 @@ def evaluate_run(run: Run, episodes: int = 100, sampling_steps: int | None = Non
     the highest return while it was being watched.
 
     Raises:
-        ValueError: the task has no environment, or the policy no temperature to choose.
-        FileNotFoundError: there is no such checkpoint.
+        ValueError: the dataset stores no environment to evaluate in, or the policy has no temperature to choose.
+        FileNotFoundError: there is no such checkpoint, or no such dataset.
     """
+    from .datasets.recovered import task_for
+
     config = run.config
-    task = TASKS.get(config["task"]) or task_of_dataset(config["task"])
-    if task is None:
-        raise ValueError(f"{config['task']} is a dataset without an environment of ours to evaluate in")
+    task = task_for(config["task"])
     step, sampling_steps = checkpoint_step(run, checkpoint), sampling_steps or config.get("sampling_steps", 2)
     policy = load(run.path / WEIGHTS[checkpoint])
     if eta is not None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from .agents import METHODS, Agent, make_agent, method_config
 from .agents.base import pick_device
 from .agents.learner import ValueLearner
-from .datasets.tasks import TASKS, Task, task_of_dataset
+from .datasets.task import Task
 from .divergence import check_metrics, check_tensors, value_limit
 from .evaluation import evaluate
 from .records import Run
@@ -59,14 +59,17 @@ def train(config: TrainConfig, out: str, resume: bool = False, overwrite: bool =
 
     Raises DivergedError when training has gone wrong; the folder then holds the last checkpoint before.
     """
+    from .datasets.recovered import task_for
     from .datasets.transitions import load_transitions
 
-    task = TASKS.get(config.task) or task_of_dataset(config.task)
+    task = task_for(config.task)
     record = run_record(config, task)
     dataset_id = record["dataset"]
     if not resume and not overwrite and Run(out).exists():
         Run.start(out, record)  # raises: refuse before the data are read
-    data = load_transitions(dataset_id)
+    if config.eval_every:
+        task.make_env().close()  # what is wrong with it shall not come out at the first evaluation
+    data = load_transitions(dataset_id, at_least=config.batch_size)
     device = pick_device(config.device)
     tensors = {"obs": data.obs, "action": data.action, "reward": data.reward + record["reward_shift"],
                "next_obs": data.next_obs, "terminal": data.terminal}
@@ -112,20 +115,18 @@ def train(config: TrainConfig, out: str, resume: bool = False, overwrite: bool =
     return run
 
 
-def run_record(config: TrainConfig, task: Task | None) -> dict:
+def run_record(config: TrainConfig, task: Task) -> dict:
     """A run's config.json: all of it, defaults included."""
-    return asdict(config) | {"dataset": task.dataset_id if task else config.task,
-                             "agent": asdict(agent_config(config, task)),
-                             "reward_shift": task.reward_shift if task else 0.0}
+    return asdict(config) | {"dataset": task.dataset_id, "agent": asdict(agent_config(config, task)),
+                             "reward_shift": task.reward_shift}
 
 
-def agent_config(config: TrainConfig, task: Task | None):
+def agent_config(config: TrainConfig, task: Task):
     """The method's configuration for this run: its defaults, then the task's, then the method's for this task, then
     the run's settings."""
     method = METHODS[config.method]
-    settings = {"gamma": task.gamma} if task and hasattr(method.config, "gamma") else {}
-    settings |= method.per_task.get(task.name, {}) if task else {}
-    return method_config(config.method, **settings | config.settings)
+    settings = {"gamma": task.gamma} if hasattr(method.config, "gamma") else {}
+    return method_config(config.method, **settings | method.per_task.get(task.name, {}) | config.settings)
 
 
 def critic_of(path: str, dataset_id: str) -> ValueLearner:
@@ -152,14 +153,14 @@ def _kept(config: TrainConfig, step: int) -> str:
     return f"the checkpoint of step {last} is kept" if last else "there was no checkpoint yet"
 
 
-def _publish(run: Run, agent: Agent, config: TrainConfig, task: Task | None, step: int, log: "_Log") -> None:
+def _publish(run: Run, agent: Agent, config: TrainConfig, task: Task, step: int, log: "_Log") -> None:
     """What follows from a saved state: weights and, where one is due, an evaluation. Made again on resume, as a kill
     may have come between."""
     save(agent.published(), run.path / "model.safetensors")
     if agent.needs_values and not config.critic:
         save(agent.values, run.path / "critic.safetensors")
     due = config.eval_every and (step % config.eval_every == 0 or step == config.steps)
-    if due and task and step not in [e["checkpoint_step"] for e in _during_training(run)]:
+    if due and step not in [e["checkpoint_step"] for e in _during_training(run)]:
         log.say(_evaluate(run, agent, config, task, step))
 
 

@@ -1,5 +1,7 @@
 """`gtp-mini data`: what there is, make some, look into one."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -37,13 +39,24 @@ def data_make(
     transitions: Annotated[int | None, typer.Option(help="How many steps of the world; the task has a default.",
                                                     min=1, max=100_000_000)] = None,
     seed: Seed = 0,
-    overwrite: Annotated[bool, typer.Option(help="Replace the dataset if it exists.")] = False,
+    processes: Annotated[int | None, typer.Option(help="How many make an ant's data; all cores by default. The data do "
+                                                       "not depend on it.", min=1, max=1024)] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace the dataset if it exists, or an unfinished one of other "
+                                                 "settings.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Makes a task's dataset, and stores it where Minari keeps its own."""
+    """Makes a task's dataset, and stores it where Minari keeps its own. Stopped, the same command goes on."""
+    from ..collect.batch import available_threads
+
     spec = known_task(task)
-    with progress_bar("making data") as progress:
-        dataset_id = spec.make(transitions, seed=seed, progress=progress, overwrite=overwrite)
+    try:
+        with progress_bar("making data") as progress:
+            dataset_id = spec.make(transitions, seed, _resumed(progress) if spec.maze else progress, overwrite,
+                                   processes or available_threads())
+    except KeyboardInterrupt:
+        say("stopped; nothing half-made was stored. "
+            + ("The same command goes on from here" if spec.maze else "The same command starts again"))
+        raise typer.Exit(1) from None
     info = {"task": task, "dataset": dataset_id, "seed": seed} | _local(dataset_id)
     if as_json:
         return print_json(info)
@@ -65,13 +78,37 @@ def data_download(dataset: Annotated[str, typer.Argument(help="The id of a publi
 
 @app.command("inspect")
 def data_inspect(dataset: Annotated[str, typer.Argument(help="A dataset's id, or a task's name.")],
+                 pictures: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Draw it, too, into this folder.")
+                                     ] = None,
                  as_json: Json = False) -> None:
     """The dataset doctor: looks for every trap that AntMaze data are known for."""
     from ..datasets.doctor import inspect
     from ..datasets.tasks import TASKS
 
-    report = inspect(TASKS[dataset].dataset_id if dataset in TASKS else dataset)
-    print_json(report.to_dict()) if as_json else say(str(report))
+    dataset_id = TASKS[dataset].dataset_id if dataset in TASKS else dataset
+    report, drawn = inspect(dataset_id), []
+    if pictures is not None:
+        from ..datasets.pictures import draw
+
+        drawn = [str(path) for path in draw(dataset_id, pictures)]
+    if as_json:
+        return print_json(report.to_dict() | ({"pictures": drawn} if drawn else {}))
+    say(str(report))
+    for path in drawn:
+        say(f"  picture: {path}")
+
+
+def _resumed(progress: Callable[[int, int], None]) -> Callable[[int, int], None]:
+    """Tells, at its first call, of what an earlier command had made."""
+    calls = []
+
+    def shown(done: int, total: int) -> None:
+        if not calls and done:
+            say(f"going on: {done:,} of {total:,} steps were made before")
+        calls.append(done)
+        progress(done, total)
+
+    return shown
 
 
 def _local(dataset_id: str) -> dict:

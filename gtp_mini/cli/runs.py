@@ -42,6 +42,8 @@ def train(
 ) -> None:
     """Trains a policy on a task's data."""
     from ..agents import method_config
+    from ..collect.batch import available_threads
+    from ..datasets.opening import how_to_get
     from ..datasets.store import list_datasets
     from ..datasets.tasks import TASKS
     from ..training import TrainConfig
@@ -68,10 +70,10 @@ def train(
         raise FileNotFoundError(f"no dataset {task} on this machine; see gtp-mini data list")
     if task in TASKS and TASKS[task].dataset_id not in local:
         if not make_data:
-            raise FileNotFoundError(f"the data of {task} are missing; make them with: gtp-mini data make {task} "
-                                    f"(or add --make-data)")
+            raise FileNotFoundError(f"the data of {task} are missing; {how_to_get(TASKS[task].dataset_id)}; "
+                                    f"or add --make-data")
         with progress_bar("making data") as progress:
-            TASKS[task].make(transitions, seed=0, progress=progress)
+            TASKS[task].make(transitions, seed=0, progress=progress, processes=available_threads())
     run = run_training(config, str(out), resume=resume, overwrite=overwrite)
     if as_json:
         last = {name: values[-1] if math.isfinite(values[-1]) else None for name, values in run.metrics().items()}
@@ -110,6 +112,7 @@ def evaluate(
     fallen = f"fell over {100 * result['fallen_rate']:.0f} %, " if "fallen_rate" in result else ""
     say(f"{result['task']}, {result['method']}, K = {result['sampling_steps']}, {episodes} episodes: success "
          f"{100 * result['success_rate']:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f}), {fallen}"
+         f"return {result['return_mean']:.2f}, "
          f"{result['episode_length_mean']:.0f} steps an episode, {result['action_latency_ms']:.2f} ms an action")
 
 

@@ -25,6 +25,7 @@ def sweep(
     as_json: Json = False,
 ) -> None:
     """Runs what a plan asks for and is not there yet; goes on where it stopped."""
+    from ..collect.batch import available_threads
     from ..datasets.tasks import get_task
     from ..sweep import LocalEngine, run_sweep
     from ..sweep.records import RECORDS
@@ -38,7 +39,7 @@ def sweep(
     if make_data:
         for task in missing_data(cells):
             with progress_bar(f"making data: {task}") as progress:
-                get_task(task).make(progress=progress)
+                get_task(task).make(progress=progress, processes=available_threads())
     try:
         states = run_sweep(cells, out, LocalEngine(workers, threads), overwrite, retry, say)
     except KeyboardInterrupt:

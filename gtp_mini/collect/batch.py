@@ -72,6 +72,9 @@ class AntBatch:
         Returns `qpos` and `qvel` of all ants (views, not copies).
         """
         index = np.arange(len(self._data)) if active is None else active
+        if self._threads == 1:
+            self._advance(index, actions)
+            return self.qpos, self.qvel
         # Several chunks a thread: an ant in a tangle of contacts takes longer than one that stands.
         chunks = np.array_split(np.arange(len(index)), min(len(index), 4 * self._threads))
         list(self._pool.map(lambda chunk: self._advance(index[chunk], actions[chunk]), chunks))

@@ -1,13 +1,14 @@
 """Episodes of the gait in a maze: start, walk to the goal with noisy actions, stop at success or at the time limit.
 
-Episode number k depends on the seed and on k alone: not on how many ants walk at once, nor on the threads.
-The episodes are kept in the order in which they began, so that a long one is as likely to be kept as a short one.
+Episode number k depends on the recipe and on k alone: not on who walks beside it, nor on the process that makes it.
+The episodes are kept in the order of their numbers, so that a long one is as likely to be kept as a short one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
 
 import numpy as np
 
@@ -20,131 +21,119 @@ from gtp_mini.worlds.antmaze import SUCCESS_RADIUS
 ACTION_NOISE = 0.2  # standard deviation, D4RL's
 START_JITTER = 1.0  # metres: the environment's 0.25 of a 4 m cell, uniform in x and in y
 HOVER_RADIUS = 0.6  # metres from the goal within which the stride shrinks when the episode goes on at the goal
+TOGETHER = 64  # ants that walk at once: enough for NumPy's overhead to be 5 % of MuJoCo's time
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that an episode depends on besides its number.
+
+    ``noise`` is the standard deviation of the Gaussian noise on the actions, which are then clipped to [-1, 1].
+    """
+
+    task: Task
+    seed: int = 0
+    noise: float = ACTION_NOISE
+    gait: Gait = field(default_factory=load_gait)
 
 
 @dataclass(frozen=True)
 class Episode:
     """T steps: states (T+1, 15) and (T+1, 14) float64, actions (T, 8) float32, the goal (2,) in metres.
 
-    ``success`` (T+1,) says at each state whether it is within 0.45 m of the goal. ``terminated``: the episode ended
-    because of that; otherwise the time limit (or the end of the collection) cut it.
+    ``terminated``: it ended because the goal was reached; else the time limit, or the end of the collection, cut it.
     """
 
     qpos: np.ndarray
     qvel: np.ndarray
     actions: np.ndarray
     goal: np.ndarray
-    success: np.ndarray
     terminated: bool
 
     def __len__(self) -> int:
         return len(self.actions)
 
+    @property
+    def success(self) -> np.ndarray:
+        """Whether each state (T+1,) is within 0.45 m of the goal."""
+        return np.linalg.norm(self.qpos[:, :2] - self.goal, axis=1) <= SUCCESS_RADIUS
 
-class _Walk:
-    """An episode while it is being made, with the random numbers that belong to it."""
 
-    def __init__(self, task: Task, planner: MazePlanner, seed: int, number: int, noise: float):
-        self.number, self.steps = number, 0
-        rng = np.random.default_rng((seed, number))
-        start_cell, goal_cell = self._cells(task, planner, rng)
-        maze, limit = task.maze, task.time_limit
-        self.start = planner.cell_to_xy(start_cell) + rng.uniform(-START_JITTER, START_JITTER, 2)
-        self.goal = planner.cell_to_xy(goal_cell) + rng.uniform(-maze.goal_jitter, maze.goal_jitter, 2)
-        self.noise = noise * rng.standard_normal((limit, 8))
-        self.qpos, self.qvel = np.empty((limit + 1, 15)), np.empty((limit + 1, 14))
-        self.actions = np.empty((limit, 8), np.float32)
+def walk(recipe: Recipe, numbers: Sequence[int]) -> list[Episode]:
+    """The episodes of these numbers, walked side by side in this thread."""
+    task = recipe.task
+    n, limit, continuing = len(numbers), task.time_limit, task.maze.continuing
+    with AntBatch(task.maze.env_id, n, threads=1) as batch:
+        planner = MazePlanner(batch.maze.maze_map, batch.maze.maze_size_scaling)
+        goals, noise = np.empty((n, 2)), np.empty((limit, n, 8))
+        for i, number in enumerate(numbers):
+            start, goals[i], noise[:, i] = _chance(recipe, planner, number)
+            batch.reset(i, start)
+        qpos, qvel = np.empty((limit + 1, n, 15)), np.empty((limit + 1, n, 14))
+        actions = np.empty((limit, n, 8), np.float32)
+        qpos[0], qvel[0] = batch.qpos, batch.qvel
+        lengths, walking = np.full(n, limit), np.arange(n)
+        for t in range(limit):
+            here, to = qpos[t, walking], goals[walking]
+            far = np.linalg.norm(here[:, :2] - to, axis=1)
+            stride = np.minimum(far / HOVER_RADIUS, 1.0) if continuing else 1.0
+            direction = planner.direction(here[:, :2], to)
+            torque = gait_action(recipe.gait, here, qvel[t, walking], direction, stride)
+            # Rounded to float32 before it acts: what is stored is what was done.
+            actions[t, walking] = np.clip(torque + noise[t, walking], -1.0, 1.0)
+            batch.step(actions[t, walking], walking)
+            qpos[t + 1], qvel[t + 1] = batch.qpos, batch.qvel
+            if not continuing:
+                there = np.linalg.norm(qpos[t + 1, walking, :2] - to, axis=1) <= SUCCESS_RADIUS
+                lengths[walking[there]] = t + 1
+                walking = walking[~there]
+                if len(walking) == 0:
+                    break
+    ended = ~np.isin(np.arange(n), walking)
+    return [
+        Episode(
+            qpos[: end + 1, i].copy(), qvel[: end + 1, i].copy(), actions[:end, i].copy(), goals[i], bool(ended[i])
+        )
+        for i, end in enumerate(lengths)
+    ]
 
-    @staticmethod
-    def _cells(task: Task, planner: MazePlanner, rng: np.random.Generator):
-        if task.maze.pairs is not None:
-            return task.maze.pairs[rng.integers(len(task.maze.pairs))]
-        start, goal = rng.choice(len(planner.free_cells), 2, replace=False)
-        return planner.free_cells[start], planner.free_cells[goal]
 
-    def finished(self, terminated: bool) -> Episode:
-        t = self.steps
-        qpos = self.qpos[: t + 1].copy()
-        success = np.linalg.norm(qpos[:, :2] - self.goal, axis=1) <= SUCCESS_RADIUS
-        return Episode(qpos, self.qvel[: t + 1].copy(), self.actions[:t].copy(), self.goal, success, terminated)
+def _chance(recipe: Recipe, planner: MazePlanner, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What is random in an episode: start (2,) and goal (2,) in metres, the noise of all its actions (limit, 8)."""
+    maze, rng = recipe.task.maze, np.random.default_rng((recipe.seed, number))
+    if maze.pairs is not None:
+        start, goal = maze.pairs[rng.integers(len(maze.pairs))]
+    else:
+        start, goal = (planner.free_cells[k] for k in rng.choice(len(planner.free_cells), 2, replace=False))
+    start_xy = planner.cell_to_xy(start) + rng.uniform(-START_JITTER, START_JITTER, 2)
+    goal_xy = planner.cell_to_xy(goal) + rng.uniform(-maze.goal_jitter, maze.goal_jitter, 2)
+    return start_xy, goal_xy, recipe.noise * rng.standard_normal((recipe.task.time_limit, 8))
+
+
+def first_steps(episodes: Iterable[Episode], transitions: int) -> Iterator[Episode]:
+    """The episodes up to ``transitions`` steps; the last one is cut where they are reached, then a timeout ends it."""
+    left = transitions
+    for episode in episodes:
+        if left < len(episode):
+            end = left + 1
+            yield Episode(episode.qpos[:end], episode.qvel[:end], episode.actions[:left], episode.goal, False)
+        else:
+            yield episode
+        left -= len(episode)
+        if left <= 0:
+            return
 
 
 def collect_episodes(
-    task: Task,
-    transitions: int,
-    seed: int = 0,
-    *,
-    noise: float = ACTION_NOISE,
-    gait: Gait | None = None,
-    ants: int = 64,
-    threads: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    task: Task, transitions: int, seed: int = 0, *, noise: float = ACTION_NOISE, ants: int = TOGETHER
 ) -> list[Episode]:
-    """Exactly ``transitions`` steps of ``task``; the last episode is cut where they are reached.
+    """Exactly ``transitions`` steps of ``task``, in memory and in this process, ``ants`` episodes at a time.
 
-    Args:
-        noise: standard deviation of the Gaussian noise on the actions, which are then clipped to [-1, 1].
-        ants: how many walk at once, at most.
-        progress: called with (steps done, transitions) now and then.
+    Raises:
+        ValueError: fewer than one transition or ant.
     """
     if transitions < 1:
         raise ValueError(f"transitions must be at least 1, got {transitions}")
-    gait = gait or load_gait()
-    ants = min(ants, 1 + transitions // 100)  # more would begin episodes that nobody needs
-    done: dict[int, Episode] = {}
-    with AntBatch(task.maze.env_id, ants, threads) as batch:
-        planner = MazePlanner(batch.maze.maze_map, batch.maze.maze_size_scaling)
-        walks: dict[int, _Walk] = {}
-        started = steps = rounds = 0
-        ready = ready_steps = 0  # the first episodes that are done without a gap, and their steps
-        while ready_steps < transitions:
-            for slot in range(ants):
-                # Once enough steps are made, the episodes under way are finished and no new one begins.
-                if slot not in walks and steps < transitions:
-                    walk = walks[slot] = _Walk(task, planner, seed, started, noise)
-                    started += 1
-                    batch.reset(slot, walk.start)
-                    walk.qpos[0], walk.qvel[0] = batch.qpos[slot], batch.qvel[slot]
-            _step(batch, walks, planner, gait, stand=task.maze.continuing)
-            steps += len(walks)
-            for slot, walk in list(walks.items()):
-                success = np.linalg.norm(walk.qpos[walk.steps, :2] - walk.goal) <= SUCCESS_RADIUS
-                terminated = bool(success) and not task.maze.continuing
-                if terminated or walk.steps == task.time_limit:
-                    done[walk.number] = walks.pop(slot).finished(terminated)
-            while ready in done and ready_steps < transitions:
-                ready_steps += len(done[ready])
-                ready += 1
-            rounds += 1
-            if progress is not None and rounds % 50 == 0:
-                progress(min(steps, transitions), transitions)
-    if progress is not None:
-        progress(transitions, transitions)
-    return _first(transitions, [done[number] for number in range(ready)])
-
-
-def _step(batch: AntBatch, walks: dict[int, _Walk], planner: MazePlanner, gait: Gait, stand: bool) -> None:
-    """All walking ants take one action, and their walks record it."""
-    slots = np.array(list(walks))
-    qpos, qvel = batch.qpos[slots], batch.qvel[slots]
-    goals = np.stack([walk.goal for walk in walks.values()])
-    stride = np.minimum(np.linalg.norm(qpos[:, :2] - goals, axis=1) / HOVER_RADIUS, 1.0) if stand else 1.0
-    torque = gait_action(gait, qpos, qvel, planner.direction(qpos[:, :2], goals), stride)
-    noise = np.stack([walk.noise[walk.steps] for walk in walks.values()])
-    # Rounded to float32 before it acts: what is stored is what was done.
-    actions = np.clip(torque + noise, -1.0, 1.0).astype(np.float32)
-    batch.step(actions, slots)
-    for slot, action, walk in zip(slots, actions, walks.values(), strict=True):
-        walk.actions[walk.steps] = action
-        walk.steps += 1
-        walk.qpos[walk.steps], walk.qvel[walk.steps] = batch.qpos[slot], batch.qvel[slot]
-
-
-def _first(transitions: int, episodes: list[Episode]) -> list[Episode]:
-    """All episodes, the last one cut so that there are ``transitions`` steps; then a timeout ends it."""
-    *whole, last = episodes
-    left = transitions - sum(map(len, whole))
-    if left < len(last):
-        end = left + 1
-        last = Episode(last.qpos[:end], last.qvel[:end], last.actions[:left], last.goal, last.success[:end], False)
-    return [*whole, last]
+    recipe = Recipe(task, seed, noise)
+    made = (episode for first in count(0, ants) for episode in walk(recipe, range(first, first + ants)))
+    return list(first_steps(made, transitions))

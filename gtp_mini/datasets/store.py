@@ -7,23 +7,12 @@ looks (``MINARI_DATASETS_PATH``, else ``~/.minari/datasets``), so that ``minari 
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from gtp_mini.datasets.tasks import Task
-
-if TYPE_CHECKING:
-    from gtp_mini.collect.rollout import Episode
-
-BYTES_PER_TRANSITION = 500  # of an AntMaze dataset as Minari's HDF5: 375 measured, and some room
-MADE_WITH = ("gtp-mini", "numpy", "mujoco", "gymnasium", "gymnasium-robotics", "minari")
 
 
 def check_room(dataset_id: str, size: int, overwrite: bool = False) -> Path:
@@ -48,14 +37,18 @@ def check_room(dataset_id: str, size: int, overwrite: bool = False) -> Path:
     except FileExistsError:
         raise
     except OSError as error:
-        raise _unwritable(dataset_id, error) from error
+        raise unwritable(dataset_id, error) from error
     return place
 
 
-def write_dataset(dataset_id: str, buffers: list, *, overwrite: bool = False, **description) -> str:
+def write_dataset(
+    dataset_id: str, buffers: Iterable, *, overwrite: bool = False, scratch: Path | None = None, **description
+) -> str:
     """Stores Minari's ``EpisodeBuffer``s under ``dataset_id``, all or none.
 
     Args:
+        buffers: one after another, so that they need not be in memory together.
+        scratch: a folder on the same disk in which it is put together; Minari's root by default.
         description: what ``minari.create_dataset_from_buffers`` takes besides: env or spaces, author, description...
 
     Raises:
@@ -69,7 +62,7 @@ def write_dataset(dataset_id: str, buffers: list, *, overwrite: bool = False, **
     root = Path(str(place)[: -len(dataset_id)])
     namespace = parse_dataset_id(dataset_id)[0]
     try:
-        with tempfile.TemporaryDirectory(dir=root, prefix=".making-") as making:
+        with tempfile.TemporaryDirectory(dir=scratch or root, prefix=".making-") as making:
             with _datasets_in(making), warnings.catch_warnings():
                 # No e-mail address, no permanent link: these datasets are made at home and not published.
                 warnings.filterwarnings("ignore", message=".*is (set to )?None", category=UserWarning)
@@ -80,51 +73,8 @@ def write_dataset(dataset_id: str, buffers: list, *, overwrite: bool = False, **
                 os.replace(place, Path(making) / "replaced")
             os.replace(Path(making) / dataset_id, place)
     except OSError as error:
-        raise _unwritable(dataset_id, error) from error
+        raise unwritable(dataset_id, error) from error
     return dataset_id
-
-
-def make_antmaze_dataset(
-    task: Task,
-    transitions: int,
-    seed: int = 0,
-    *,
-    progress: Callable[[int, int], None] | None = None,
-    overwrite: bool = False,
-    **collect_options,
-) -> str:
-    """Walks ``transitions`` steps of an AntMaze task with the gait and stores them; returns the dataset's id.
-
-    ``collect_options`` (noise, gait, ants, threads) go to `gtp_mini.collect.rollout.collect_episodes`.
-    """
-    from gtp_mini.worlds.antmaze import raw_antmaze_env
-
-    check_room(task.dataset_id, BYTES_PER_TRANSITION * transitions, overwrite)
-    # First the world: where MuJoCo is missing, it says what to install.
-    env = raw_antmaze_env(task.maze.env_id, continuing_task=task.maze.continuing, max_episode_steps=task.time_limit)
-    from gtp_mini.collect.gait import load_gait
-    from gtp_mini.collect.rollout import ACTION_NOISE, collect_episodes
-
-    try:
-        options = {"gait": load_gait(), "noise": ACTION_NOISE} | collect_options
-        episodes = collect_episodes(task, transitions, seed, progress=progress, **options)
-        versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in MADE_WITH)
-        return write_dataset(
-            task.dataset_id,
-            [_buffer(episode, seed) for episode in episodes],
-            overwrite=overwrite,
-            env=env,
-            eval_env=env,
-            algorithm_name="torque gait with a maze planner",
-            author="gtp-mini",
-            description=(
-                f"{task.description}. {transitions} transitions by seed {seed}, action noise {options['noise']}, "
-                f"gait {asdict(options['gait'])}; {versions}. "
-                f"Made with: gtp-mini data make {task.name} --transitions {transitions} --seed {seed}"
-            ),
-        )
-    finally:
-        env.close()
 
 
 def list_datasets() -> dict[str, dict]:
@@ -142,32 +92,6 @@ def list_datasets() -> dict[str, dict]:
     }
 
 
-def _buffer(episode: Episode, seed: int):
-    """Minari's form of an episode: T+1 observations and infos (the reset's first), T of everything else."""
-    from minari.data_collector import EpisodeBuffer
-
-    steps = len(episode)
-    last = [False] * (steps - 1)
-    return EpisodeBuffer(
-        observations={
-            "observation": _joined(episode),
-            "achieved_goal": episode.qpos[:, :2],
-            "desired_goal": episode.goal[None].repeat(steps + 1, 0),
-        },
-        actions=episode.actions,
-        rewards=episode.success[1:].astype(float),
-        terminations=[*last, episode.terminated],
-        truncations=[*last, not episode.terminated],
-        infos={"success": episode.success},
-    )
-
-
-def _joined(episode: Episode):
-    import numpy as np
-
-    return np.concatenate((episode.qpos[:, 2:], episode.qvel), axis=1)
-
-
 @contextlib.contextmanager
 def _datasets_in(folder: str) -> Iterator[None]:
     """Minari takes its root from the environment only."""
@@ -182,7 +106,8 @@ def _datasets_in(folder: str) -> Iterator[None]:
             os.environ["MINARI_DATASETS_PATH"] = before
 
 
-def _unwritable(dataset_id: str, error: OSError) -> OSError:
+def unwritable(dataset_id: str, error: OSError) -> OSError:
+    """The error of a dataset that cannot be stored, with what can be done."""
     reason = error.strerror or str(error).splitlines()[0]
     return OSError(
         f"cannot store dataset {dataset_id}: {reason} (free some disk, or set MINARI_DATASETS_PATH to another folder)"

@@ -1,64 +1,12 @@
-"""The tasks: which world, which data, which protocol, and where an evaluation starts and ends.
-
-A task's data are made by ``task.make(...)`` and its evaluation environment by ``task.make_env()``; both import what
-they need when they are called. A new family of tasks is a `Task` with its own two functions, added to `TASKS`.
-"""
+"""The tasks that there are. A new family is a `Task` with its own two functions, added to `TASKS`."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Literal
 
-Cell = tuple[int, int]  # row and column in the maze's map
-Protocol = Literal["d4rl", "minari", "plain"]
+from gtp_mini.datasets.task import Cell, Maze, Protocol, Task
 
-
-@dataclass(frozen=True)
-class Maze:
-    """How the episodes of an AntMaze task run. Cells are (row, column) in the maps of Gymnasium-Robotics."""
-
-    env_id: str
-    pairs: tuple[tuple[Cell, Cell], ...] | None  # (start, goal) of the data's episodes; None: random pairs
-    eval_start: Cell
-    eval_goal: Cell
-    goal_jitter: float  # metres, uniform in x and y; the start always has the environment's 1 m
-    continuing: bool  # the data's episodes go on at the goal until the time limit
-
-
-@dataclass(frozen=True)
-class Task:
-    """One task. ``reward_shift`` is added to the rewards 0 and 1 when an agent trains (-1 as in IQL and GTP)."""
-
-    name: str
-    dataset_id: str  # Minari's form: namespace/name-v0
-    description: str
-    protocol: Protocol
-    obs_dim: int
-    action_dim: int
-    time_limit: int  # steps
-    default_transitions: int
-    default_steps: int  # gradient updates; our choice
-    maker: Callable[..., str] = field(repr=False)  # (task, transitions, seed, progress, overwrite) -> dataset_id
-    env_maker: Callable[..., object] = field(repr=False)  # (task, **kwargs) -> gymnasium.Env
-    gamma: float = 0.99
-    reward_shift: float = 0.0
-    maze: Maze | None = None
-
-    def make(
-        self,
-        transitions: int | None = None,
-        seed: int = 0,
-        progress: Callable[[int, int], None] | None = None,
-        overwrite: bool = False,
-    ) -> str:
-        """Makes the task's data and stores them with Minari; returns the dataset's id."""
-        return self.maker(self, transitions or self.default_transitions, seed, progress, overwrite)
-
-    def make_env(self, **kwargs):
-        """The environment in which a policy for this task is evaluated (a ``gymnasium.Env``, Box observation)."""
-        return self.env_maker(self, **kwargs)
+__all__ = ["TASKS", "Cell", "Maze", "Protocol", "Task", "get_task", "task_of_dataset"]
 
 
 def get_task(name: str) -> Task:
@@ -79,16 +27,16 @@ def task_of_dataset(dataset_id: str) -> Task | None:
     return next((task for task in TASKS.values() if task.dataset_id == dataset_id), None)
 
 
-def _make_antmaze(task: Task, transitions: int, seed: int, progress, overwrite: bool) -> str:
-    from gtp_mini.datasets.store import make_antmaze_dataset
+def _make_antmaze(task: Task, transitions: int, seed: int, **options) -> str:
+    from gtp_mini.datasets.making import make_antmaze_dataset
 
-    return make_antmaze_dataset(task, transitions, seed, progress=progress, overwrite=overwrite)
+    return make_antmaze_dataset(task, transitions, seed, **options)
 
 
-def _make_multigoal(task: Task, transitions: int, seed: int, progress, overwrite: bool) -> str:
+def _make_multigoal(task: Task, transitions: int, seed: int, *, processes: int, **options) -> str:
     from gtp_mini.datasets.multigoal import make_multigoal_dataset
 
-    return make_multigoal_dataset(task, transitions, seed, progress=progress, overwrite=overwrite)
+    return make_multigoal_dataset(task, transitions, seed, **options)
 
 
 def _multigoal_env(task: Task, **kwargs):
@@ -107,10 +55,10 @@ def _multigoal_values_env(task: Task, **kwargs):
     return gym.make(VALUES_ENV_ID, **kwargs)
 
 
-def _make_pointmaze(task: Task, transitions: int, seed: int, progress, overwrite: bool) -> str:
+def _make_pointmaze(task: Task, transitions: int, seed: int, *, processes: int, **options) -> str:
     from gtp_mini.datasets.pointmaze import make_pointmaze_dataset
 
-    return make_pointmaze_dataset(task, transitions, seed, progress=progress, overwrite=overwrite)
+    return make_pointmaze_dataset(task, transitions, seed, **options)
 
 
 def _pointmaze_env(task: Task, **kwargs):
@@ -144,11 +92,12 @@ def _antmaze(
         obs_dim=31 if goal_observed else 29,
         action_dim=8,
         time_limit=700 if small else 1000,
-        default_transitions=200_000 if small else 1_000_000,
+        default_transitions=1_000_000,  # D4RL's
         default_steps=50_000 if small else 500_000,
         maker=_make_antmaze,
         env_maker=_antmaze_env,
         reward_shift=-1.0,
+        making_cost=3.5e-4,
         maze=Maze(
             env_id=f"AntMaze_{maze}-v4",
             pairs=pairs,

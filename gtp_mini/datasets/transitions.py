@@ -15,23 +15,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import gymnasium as gym
 import numpy as np
 import torch
 from torch import Tensor
 
 from gtp_mini.datasets.opening import (
+    GOALS,
     check_episode,
+    check_fits,
+    check_spaces,
+    has_goals,
     maze_of,
     observation_parts,
     open_dataset,
     read_episodes,
     successes,
+    unit_actions,
 )
-from gtp_mini.datasets.tasks import Protocol, Task, task_of_dataset
+from gtp_mini.datasets.task import Protocol, Task
+from gtp_mini.datasets.tasks import task_of_dataset
 from gtp_mini.worlds.antmaze import SUCCESS_RADIUS, flat_observation
-
-GOALS = ("achieved_goal", "desired_goal")
 
 
 @dataclass(frozen=True)
@@ -67,33 +70,45 @@ class Transitions:
 
 
 def load_transitions(
-    dataset_id: str, protocol: Protocol | None = None, max_transitions: int | None = None
+    dataset_id: str, protocol: Protocol | None = None, max_transitions: int | None = None, at_least: int = 1
 ) -> Transitions:
     """The dataset's transitions, from the first episode on, at most ``max_transitions`` of them.
+
+    Actions are scaled to [-1, 1] where the environment's have another box.
 
     Args:
         protocol: None takes the protocol of the task whose data it is; else ``minari`` where the
             observations have goals and ``plain`` where they are plain vectors.
+        at_least: how many there must be, a batch for one.
 
     Raises:
         FileNotFoundError: no such dataset here; the message says how to get it.
-        ValueError: the data cannot be used (no episodes, NaN, wrong shapes, actions beyond [-1, 1], damaged
-            file), or the protocol does not fit them.
+        ValueError: the data cannot be used (no episodes, NaN, wrong shapes, actions beyond their box, damaged
+            file), are too few, are not of the task whose they are to be, or the protocol does not fit them.
     """
     if max_transitions is not None and max_transitions < 1:
         raise ValueError(f"max_transitions must be at least 1, got {max_transitions}")
     dataset = open_dataset(dataset_id)
     task = task_of_dataset(dataset_id)
-    protocol = _protocol(dataset, dataset_id, protocol, task)
+    check_spaces(dataset)
+    if task is not None:
+        check_fits(dataset, task)
+    protocol = protocol_of(dataset, dataset_id, protocol, task)
     goal = evaluation_goal(dataset, dataset_id, task) if protocol == "d4rl" else None
     parts, total = [], 0
     for episode in read_episodes(dataset):
         check_episode(episode, dataset)
-        part = _cut(episode, protocol, goal)
+        part = cut(episode, protocol, goal)
+        part["action"] = unit_actions(part["action"], dataset.action_space).astype(np.float32)
         parts.append(part)
         total += len(part["reward"])
         if max_transitions is not None and total >= max_transitions:
             break
+    if total < at_least:
+        raise ValueError(
+            f"dataset {dataset_id} has {total} transitions that can be learnt from, fewer than the {at_least} that are "
+            "needed (a batch?); make more, or take less of them at a time"
+        )
     columns = {name: np.concatenate([part[name] for part in parts])[:max_transitions] for name in parts[0]}
     return Transitions(
         **{name: torch.from_numpy(column) for name, column in columns.items()},
@@ -113,26 +128,21 @@ def evaluation_goal(dataset, dataset_id: str, task: Task | None) -> np.ndarray:
     return maze.cell_to_xy(task.maze.eval_goal)
 
 
-def _protocol(dataset, dataset_id: str, protocol: str | None, task: Task | None) -> Protocol:
+def protocol_of(dataset, dataset_id: str, protocol: str | None, task: Task | None) -> Protocol:
+    """The protocol wanted, or by default the task's or the observations'; ValueError where it does not fit them."""
     if protocol not in (None, "d4rl", "minari", "plain"):
         raise ValueError(f"protocol must be 'd4rl', 'minari' or 'plain', got {protocol!r}")
-    space = dataset.observation_space
-    has_goals = isinstance(space, gym.spaces.Dict) and {"observation", *GOALS} <= set(space.spaces)
-    if not has_goals and not isinstance(space, gym.spaces.Box):
-        raise ValueError(
-            f"dataset {dataset_id}: observations must be vectors, or have observation, achieved_goal and "
-            f"desired_goal; got {type(space).__name__}"
-        )
+    goals = has_goals(dataset)
     if protocol is None:
-        protocol = task.protocol if task is not None else "minari" if has_goals else "plain"
-    if has_goals == (protocol == "plain"):
-        kind = "observed goals" if has_goals else "plain vectors"
+        protocol = task.protocol if task is not None else "minari" if goals else "plain"
+    if goals == (protocol == "plain"):
+        kind = "observed goals" if goals else "plain vectors"
         raise ValueError(f"dataset {dataset_id}: protocol {protocol!r} does not fit observations with {kind}")
     return protocol
 
 
-def _cut(episode, protocol: Protocol, goal: np.ndarray | None) -> dict[str, np.ndarray]:
-    """One episode's transitions under a protocol, cut after its first terminal."""
+def cut(episode, protocol: Protocol, goal: np.ndarray | None) -> dict[str, np.ndarray]:
+    """One episode's transitions under a protocol, cut after its first terminal; ``goal`` (2,) is protocol d4rl's."""
     parts, steps = observation_parts(episode), len(episode.rewards)
     reward = np.asarray(episode.rewards, np.float32)
     if protocol == "plain":

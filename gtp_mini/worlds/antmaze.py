@@ -10,6 +10,7 @@ import contextlib
 import io
 import os
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import gymnasium as gym
@@ -29,6 +30,15 @@ def raw_antmaze_env(env_id: str, **kwargs) -> gym.Env:
     Raises:
         ImportError: MuJoCo or Gymnasium-Robotics is not installed.
     """
+    return raw_maze_env(lambda: gym.make(env_id, **kwargs))
+
+
+def raw_maze_env(make: Callable[[], gym.Env]) -> gym.Env:
+    """What ``make`` makes, once Gymnasium-Robotics' environments are known; quietly, and with no file left behind.
+
+    Raises:
+        ImportError: MuJoCo or Gymnasium-Robotics is not installed.
+    """
     try:
         import mujoco  # noqa: F401  (gymnasium_robotics imports without it and fails later)
 
@@ -39,7 +49,7 @@ def raw_antmaze_env(env_id: str, **kwargs) -> gym.Env:
     gym.register_envs(gymnasium_robotics)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*AntMaze_.* is out of date", category=DeprecationWarning)
-        env = gym.make(env_id, **kwargs)
+        env = make()
     # Every instance leaves its maze's XML in the temporary folder, where the model no longer needs it.
     if os.path.exists(env.unwrapped.tmp_xml_file_path):
         os.unlink(env.unwrapped.tmp_xml_file_path)

@@ -118,7 +118,8 @@ def test_max_transitions_and_moments():
 @pytest.mark.parametrize(
     ("dataset_id", "says"),
     [
-        (UMAZE, "make it with: gtp-mini data make antmaze-umaze$"),
+        ("gtp/multigoal-v0", r"gtp-mini data make multigoal \(less than a minute\)$"),
+        (UMAZE, r"make it with: gtp-mini data make antmaze-umaze \(about \d+ minutes on \d+ cores\)$"),
         ("gtp/antmaze-umze-v0", "did you mean gtp/antmaze-umaze-v0"),
         ("antmaze-umaze", "did you mean gtp/antmaze-umaze-v0"),
         ("D4RL/antmaze/umaze-v1", "download it with: gtp-mini data download D4RL/antmaze/umaze-v1"),
@@ -145,7 +146,7 @@ def nan_observation():
     [
         (nan_observation(), "episode 1: observation has 1 NaN or infinite numbers, the first at step 4, entry 7"),
         (goal_episode(WALK, rewards=[0, 0, np.inf, 0, 0, 0]), "rewards has 1 NaN .* the first at step 2$"),
-        (goal_episode(WALK, actions=np.full((6, 8), 1.5, np.float32)), r"actions must lie in \[-1, 1\].* 1.5"),
+        (goal_episode(WALK, actions=np.full((6, 8), 1.5, np.float32)), r"lie in Box\(-1.* one is 1.5 times as far out"),
         (broken(rewards=np.zeros(5)), r"actions must have shape \(5, 8\) for 5 rewards, got \(6, 8\)"),
         (broken(actions=np.zeros((6, 7), np.float32)), r"actions must have shape \(6, 8\) .* got \(6, 7\)"),
         (broken(truncations=[True]), r"truncations must have shape \(6,\)"),
@@ -156,6 +157,27 @@ def test_unusable_episodes_are_named(episode, says):
     with pytest.raises(ValueError, match=says) as error:
         load_transitions(UMAZE)
     assert "\n" not in str(error.value)
+
+
+def test_data_of_another_world_are_refused():
+    store("gtp/antmaze-large-play-v0", goal_episode(WALK))
+    says = "was collected in AntMaze_UMaze-v4, but antmaze-large-play is played in AntMaze_Large-v4; make it again with"
+    with pytest.raises(ValueError, match=f"{says}: gtp-mini data make antmaze-large-play --overwrite"):
+        load_transitions("gtp/antmaze-large-play-v0")
+
+
+def test_data_of_other_dimensions_are_refused():
+    store("gtp/multigoal-v0", goal_episode(WALK))
+    says = "observations and actions of 31 and 8 numbers, but multigoal has 2 and 2; make it again"
+    with pytest.raises(ValueError, match=says):
+        load_transitions("gtp/multigoal-v0")
+
+
+def test_too_few_transitions_are_refused():
+    store(UMAZE, goal_episode(WALK), goal_episode([(-3, -4), (-4, -4), (-3, -4)]))  # 6, and 1 that counts
+    assert len(load_transitions(UMAZE, at_least=7)) == 7
+    with pytest.raises(ValueError, match="has 7 transitions that can be learnt from, fewer than the 8 that are needed"):
+        load_transitions(UMAZE, at_least=8)
 
 
 def test_a_dataset_without_episodes_is_refused():
