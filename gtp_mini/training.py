@@ -70,6 +70,7 @@ def train(config: TrainConfig, out: str, resume: bool = False, overwrite: bool =
     if config.eval_every:
         task.make_env().close()  # what is wrong with it shall not come out at the first evaluation
     data = load_transitions(dataset_id, at_least=config.batch_size)
+    record |= {"transitions": len(data), "fingerprint": data.fingerprint}
     device = pick_device(config.device)
     tensors = {"obs": data.obs, "action": data.action, "reward": data.reward + record["reward_shift"],
                "next_obs": data.next_obs, "terminal": data.terminal}
@@ -83,7 +84,7 @@ def train(config: TrainConfig, out: str, resume: bool = False, overwrite: bool =
     if config.critic:
         if not agent.needs_values:
             raise ValueError(f"{config.method} as it is set asks no critic; leave --critic out, or give it an eta")
-        agent.take_values(critic_of(config.critic, dataset_id).to(device))
+        agent.take_values(critic_of(config.critic, record).to(device))
         tensors["advantage"] = agent.values.advantages(tensors["obs"], tensors["action"])
     run = Run.start(out, record, resume, overwrite)  # after all that can fail
     generator = torch.Generator(device).manual_seed(config.seed)
@@ -129,15 +130,16 @@ def agent_config(config: TrainConfig, task: Task):
     return method_config(config.method, **settings | method.per_task.get(task.name, {}) | config.settings)
 
 
-def critic_of(path: str, dataset_id: str) -> ValueLearner:
-    """The values that a run has learned from the same dataset.
+def critic_of(path: str, record: dict) -> ValueLearner:
+    """The values that a run has learned, for another of which this is the record.
 
     Raises FileNotFoundError if there is no such run or it learned none, ValueError if its data were others.
     """
     run = Run.open(path)
-    if run.config.get("dataset") != dataset_id:
-        raise ValueError(f"the critic of {path} was trained on {run.config.get('dataset')}, this run is on "
-                         f"{dataset_id}")
+    learned, here = (f"{c.get('dataset')} ({c.get('transitions')} transitions, fingerprint {c.get('fingerprint')})"
+                     for c in (run.config, record))
+    if learned != here:
+        raise ValueError(f"the critic of {path} was trained on {learned}, this run is on {here}")
     file = run.path / "critic.safetensors"
     if not file.is_file():
         raise FileNotFoundError(f"{path} has no critic.safetensors: train there a method that learns values, iql say")

@@ -166,7 +166,8 @@ def test_make_data_makes_what_is_missing(cli, tmp_path, monkeypatch):
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "data"))
     (tmp_path / "data").mkdir()
     status, out, err = cli(*TRAIN, "--out", tmp_path / "run")
-    assert (status, out) == (1, "") and "make them with: gtp-mini data make multigoal (or add --make-data)" in err
+    wanted = "make it with: gtp-mini data make multigoal (less than a minute); or add --make-data"
+    assert (status, out) == (1, "") and wanted in err
     assert not (tmp_path / "run").exists()
     assert cli(*TRAIN, "--out", tmp_path / "run", "--make-data", "--transitions", 300)[0] == 0
     status, _, err = cli("data", "make", "multigoal", "--transitions", 300)

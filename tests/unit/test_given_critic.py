@@ -85,7 +85,7 @@ def test_what_cannot_be_taken_is_refused_before_anything_is_written(teacher, mul
         pupil(follower, tmp_path / "c")
     other = Run(tmp_path / "other")
     other.write_json("config.json", teacher.config | {"dataset": "gtp/pointmaze-v0"})
-    with pytest.raises(ValueError, match="was trained on gtp/pointmaze-v0, this run is on gtp/multigoal-v0"):
+    with pytest.raises(ValueError, match=r"was trained on gtp/pointmaze-v0 \(.*, this run is on gtp/multigoal-v0 \("):
         pupil(other, tmp_path / "d")
     assert not any((tmp_path / name).exists() for name in ("clone", "a", "b", "c", "d"))
 
