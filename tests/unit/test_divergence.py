@@ -1,7 +1,7 @@
 """Training that goes wrong stops at once, says how, and spoils nothing; training that goes well is left alone."""
 
 import math
-from types import SimpleNamespace
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +13,8 @@ from gtp_mini import fitting
 from gtp_mini.agents import method_config
 from gtp_mini.agents.base import Agent
 from gtp_mini.cli import main
+from gtp_mini.datasets.tasks import TASKS, get_task
+from gtp_mini.datasets.transitions import Transitions
 from gtp_mini.divergence import DivergedError, check_metrics, check_tensors, value_limit
 from gtp_mini.fitting import fit_agent
 from gtp_mini.records import Run
@@ -30,7 +32,10 @@ CONFIG = TrainConfig("gtp/outwards-v0", "gtp", steps=200, batch_size=32, log_eve
 
 @pytest.fixture
 def outwards(monkeypatch):
-    monkeypatch.setattr(gtp_mini.datasets.transitions, "load_transitions", lambda _: SimpleNamespace(**OUTWARDS))
+    task = replace(get_task("multigoal-values"), name="outwards", dataset_id=CONFIG.task)
+    data = Transitions(**OUTWARDS, episode=torch.arange(500), protocol="plain", dataset_id=CONFIG.task)
+    monkeypatch.setitem(TASKS, "outwards", task)
+    monkeypatch.setattr(gtp_mini.datasets.transitions, "load_transitions", lambda *_, **__: data)
 
 
 # -- what is wrong ----------------------------------------------------------------------------------------------------
