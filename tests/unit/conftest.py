@@ -29,6 +29,14 @@ def multigoal(multigoal_folder, monkeypatch):
 
 
 @pytest.fixture
+def cli(monkeypatch, capsys):
+    """Runs a command in this process: (exit status, standard output, standard error)."""
+    from run_command import command
+
+    return lambda *args: command(capsys, monkeypatch, *args)
+
+
+@pytest.fixture
 def in_double_precision():
     """What torch makes is float64, random numbers and networks included."""
     import torch

@@ -3,9 +3,7 @@
 import json
 import os
 import signal
-import sys
 
-from gtp_mini.cli import main
 from gtp_mini.sweep.engine import Engine, attempt
 
 SMALL = """
@@ -46,18 +44,6 @@ class Deadly:
     @property
     def config(self):
         os.kill(os.getpid(), signal.SIGKILL)
-
-
-def command(capsys, monkeypatch, *args):
-    """Runs `gtp-mini ARGS`: (exit status, standard output, standard error)."""
-    capsys.readouterr()
-    monkeypatch.setattr(sys, "argv", ["gtp-mini", *map(str, args)])
-    try:
-        main()
-        status = 0
-    except SystemExit as stop:
-        status = stop.code or 0
-    return status, *capsys.readouterr()
 
 
 def the_object(out):

@@ -13,7 +13,6 @@ import pytest
 from safetensors.numpy import save_file
 
 from gtp_mini.agents import METHODS
-from gtp_mini.cli import main
 from gtp_mini.datasets.multigoal import demonstrations
 from gtp_mini.datasets.tasks import TASKS
 from gtp_mini.records import Run
@@ -23,24 +22,6 @@ TRAIN = ["train", "multigoal", "--method", "gtp-bc", "--steps", "20", "--log-eve
 COMMAND = [sys.executable, "-c", "from gtp_mini.cli import main; main()"]
 REQUIRED = {"task", "method", "episodes", "success_rate", "success_ci95", "return_mean", "episode_length_mean",
             "sampling_steps", "action_latency_ms", "seed", "checkpoint_step"}
-
-
-@pytest.fixture
-def cli(monkeypatch, capsys):
-    """Runs a command in this process: (exit status, standard output, standard error)."""
-
-    def run(*args):
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["gtp-mini", *map(str, args)])
-        try:
-            main()
-            status = 0
-        except SystemExit as stop:
-            status = stop.code or 0
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ import minari
 import numpy as np
 import pytest
 
-from gtp_mini.cli import main
 from gtp_mini.collect.parallel import make_units
 from gtp_mini.datasets.making import unfinished
 from gtp_mini.datasets.tasks import get_task
@@ -27,21 +26,7 @@ def datasets(tmp_path, monkeypatch):
     return tmp_path / "data"
 
 
-@pytest.fixture
-def cli(monkeypatch, capsys, datasets):
-    """Runs a command in this process: (exit status, standard output, standard error)."""
-
-    def run(*args):
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["gtp-mini", *map(str, args)])
-        try:
-            main()
-            status = 0
-        except SystemExit as stop:
-            status = stop.code or 0
-        return status, *capsys.readouterr()
-
-    return run
+pytestmark = pytest.mark.usefixtures("datasets")
 
 
 def contents(dataset_id):

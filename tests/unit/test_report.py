@@ -4,7 +4,8 @@ import json
 import re
 
 import pytest
-from small_sweep import GROUP, SMALL, Here, command, the_object
+from run_command import command
+from small_sweep import GROUP, SMALL, Here, the_object
 
 from gtp_mini.comparison import Choice, make_report
 from gtp_mini.comparison.page import to_html

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from small_sweep import GROUP, SMALL, Deadly, Here, command, the_object
+from run_command import command
+from small_sweep import GROUP, SMALL, Deadly, Here, the_object
 
 from gtp_mini.datasets.tasks import TASKS
 from gtp_mini.records import Run
