@@ -32,7 +32,7 @@ ACTIVATIONS = {"silu": _silu, "mish": _mish, "relu": _relu}
 
 
 class FastPolicy:
-    """A flow map's K-step sampler, `FlowMap.sample` to rounding, an order of magnitude less overhead.
+    """A flow map's K-step sampler, `FlowMap.sample` to rounding.
 
     Raises ValueError for a model with a stochastic sampler.
     """

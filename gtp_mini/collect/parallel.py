@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import count, takewhile
-from threading import Thread, current_thread, main_thread
 
 from gtp_mini.collect.units import Units
+from gtp_mini.processes import ctrl_c_waits, end_with_parent
 
 
 def make_units(
@@ -70,7 +68,7 @@ def _executor(processes: int) -> Iterator[Executor]:
         yield _Here()
         return
     others = set(multiprocessing.active_children())
-    pool = _Processes(processes, multiprocessing.get_context("spawn"), initializer=_watch_parent)
+    pool = _Processes(processes, multiprocessing.get_context("spawn"), initializer=end_with_parent)
     try:
         yield pool
     except BaseException:
@@ -94,34 +92,5 @@ class _Processes(ProcessPoolExecutor):
     """Processes that never hear Ctrl-C, not even while they start: it is this one that stops them."""
 
     def submit(self, work, *args) -> Future:
-        with _ctrl_c_waits():
+        with ctrl_c_waits():
             return super().submit(work, *args)
-
-
-@contextmanager
-def _ctrl_c_waits() -> Iterator[None]:
-    """Ctrl-C waits for the end of the block, which starts processes; they inherit that it is blocked."""
-    if current_thread() is not main_thread() or not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    pressed = []
-    # Blocking is not enough: another thread may take the signal, and Python then interrupts this one all the same.
-    handler = signal.signal(signal.SIGINT, lambda *call: pressed.append(call))
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        signal.signal(signal.SIGINT, handler)
-        if pressed:
-            raise KeyboardInterrupt
-
-
-def _watch_parent() -> None:
-    """When the parent is killed, nobody works on for it."""
-    Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)

@@ -21,7 +21,7 @@ from gtp_mini.worlds.antmaze import SUCCESS_RADIUS
 ACTION_NOISE = 0.2  # standard deviation, D4RL's
 START_JITTER = 1.0  # metres: the environment's 0.25 of a 4 m cell, uniform in x and in y
 HOVER_RADIUS = 0.6  # metres from the goal within which the stride shrinks when the episode goes on at the goal
-TOGETHER = 64  # ants that walk at once: enough for NumPy's overhead to be 5 % of MuJoCo's time
+TOGETHER = 64  # ants that walk at once, so that NumPy's calls are few; our choice
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,13 @@ from pathlib import Path
 import numpy as np
 
 from ..book import markdown
+from ..comparison.statistics import student_interval
 from ..saving import write_bytes
 from .records import Store
 
 
 def mean_interval(values: list[float | None]) -> str:
     """Mean and half width of its 95 % interval (Student's t over seeds); says how many runs failed."""
-    from scipy.stats import t
-
     if not values:
         return "not run"
     good = [v for v in values if v is not None]
@@ -21,8 +20,8 @@ def mean_interval(values: list[float | None]) -> str:
         return "failed"
     if len(good) == 1:
         return f"{good[0]:.3f}{failed}"
-    half = float(t.ppf(0.975, len(good) - 1) * np.std(good, ddof=1) / len(good) ** 0.5)
-    return f"{np.mean(good):.3f} ± {half:.3f}{failed}"
+    mean = float(np.mean(good))
+    return f"{mean:.3f} ± {student_interval(np.array(good))[1] - mean:.3f}{failed}"
 
 
 def write_report(parts: list, folder: Path) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from ..processes import end_with_parent
 from .records import Store
 
 
@@ -52,7 +53,7 @@ def run_part(part: Part, folder: Path, seeds: int, workers: int,
 def _results(part: Part, cells: list[dict], workers: int) -> Iterator[tuple[dict, dict, float]]:
     if not cells:
         return
-    with ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker) as pool:
         pending = {pool.submit(_timed, part.measure, cell): cell for cell in cells}
         try:
             for future in as_completed(pending):
@@ -66,5 +67,6 @@ def _timed(measure: Callable[[dict], dict], cell: dict) -> tuple[dict, float]:
     return measure(cell), time.perf_counter() - start
 
 
-def _one_thread() -> None:
+def _start_worker() -> None:
+    end_with_parent()
     torch.set_num_threads(1)  # the networks are small: two processes do more than two threads

@@ -1,18 +1,16 @@
 """Where the jobs of a sweep run: an interface of one method, and processes on this machine."""
 
 import multiprocessing
-import os
 import signal
-import threading
 import traceback
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from multiprocessing.connection import Connection, wait
 
 import torch
 
+from ..processes import ctrl_c_waits, end_with_parent
 from .job import Job, perform
 
 
@@ -58,7 +56,7 @@ class LocalEngine(Engine):
         context = multiprocessing.get_context("spawn")
         receive, send = context.Pipe(duplex=False)
         process = context.Process(target=_work, args=(job, self.threads, send), name=job.cell.name, daemon=True)
-        with _interrupts_held_back():
+        with ctrl_c_waits():
             process.start()
         send.close()  # the worker has its own: when it dies without an answer, reading ends
         return receive, process
@@ -75,7 +73,7 @@ def attempt(job: Job) -> str | None:
 
 
 def _work(job: Job, threads: int, send: Connection) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()  # the next sweep must find nobody in its folders
     torch.set_num_threads(threads)
     send.send(attempt(job))
 
@@ -91,19 +89,3 @@ def _answer_of(answer: Connection, process: multiprocessing.process.BaseProcess)
     finally:
         answer.close()
         process.join()
-
-
-def _end_with_parent() -> None:
-    """A sweep that is killed takes its workers along: the next one must find nobody in its folders."""
-    multiprocessing.parent_process().join()
-    os._exit(1)
-
-
-@contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """A process that starts in here never sees Ctrl-C, which a terminal sends to all; its parent sees it afterwards."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
