@@ -1,7 +1,12 @@
 """The study: its records survive what can happen to them, it goes on where it stopped, and its theory is right."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -118,6 +123,31 @@ def test_the_fixed_point_of_two_points_is_the_mean_of_a_random_walk():
 # ---- the parts themselves
 
 SMALL = {"width": 8}
+
+
+def test_workers_end_with_a_study_that_is_killed(tmp_path):
+    code = f"from tiny_part import TINY; from gtp_mini.study import run_part; run_part(TINY, {str(tmp_path)!r}, 1, 2)"
+    waiting = tmp_path / "waiting"
+    waiting.mkdir()
+    study = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parent,
+                             env=os.environ | {"TINY_PART_WAITS": str(waiting)})
+    while len(workers := list(waiting.iterdir())) < 2:
+        assert study.poll() is None
+        time.sleep(0.1)
+    study.kill()
+    study.wait()
+    deadline = time.monotonic() + 30
+    while any(_alive(int(path.name)) for path in workers):
+        assert time.monotonic() < deadline, "a worker goes on without its study"
+        time.sleep(0.1)
+
+
+def _alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"  # one that nobody has buried yet does nothing
 
 
 def test_every_part_names_its_cells_once(tmp_path):

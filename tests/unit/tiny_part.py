@@ -1,6 +1,8 @@
 """A part of a study that costs nothing, in a module of its own so that worker processes can import it."""
 
 import os
+import time
+from pathlib import Path
 
 from gtp_mini.study import Part
 
@@ -12,6 +14,9 @@ def cells(seeds, folder):
 def measure(cell):
     if os.environ.get("TINY_PART_FAILS") == cell["name"]:
         raise RuntimeError("this run was told to fail")
+    if folder := os.environ.get("TINY_PART_WAITS"):
+        (Path(folder) / str(os.getpid())).touch()
+        time.sleep(60)
     return {"value": cell["seed"] + 0.5}
 
 
