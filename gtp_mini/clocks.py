@@ -18,6 +18,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
+from .draws import integers, normal, uniform
 from .times import SIGMA_MAX, SIGMA_MIN, check_steps, sample_lognormal, sampling_times
 
 
@@ -141,7 +142,7 @@ class DDPM(Clock):
         return (x - denoised) / sigma[:, None]
 
     def draw(self, n, generator):
-        index = torch.randint(self.levels, (n,), generator=generator, device=generator.device)
+        index = integers(self.levels, (n,), generator)
         return (1 + index) / self.levels
 
 
@@ -172,7 +173,7 @@ class FlowMatching(Clock):
         return ((1 + sigma)[:, None] * denoised - x) / sigma[:, None]
 
     def draw(self, n, generator):
-        return torch.rand(n, generator=generator, device=generator.device)
+        return uniform((n,), generator)
 
 
 class MeanFlow(Clock):
@@ -202,7 +203,7 @@ class MeanFlow(Clock):
         return (x - (1 + sigma)[:, None] * denoised) / sigma[:, None]
 
     def draw(self, n, generator):
-        return torch.sigmoid(-0.4 + torch.randn(n, generator=generator, device=generator.device))
+        return torch.sigmoid(-0.4 + normal((n,), generator))
 
 
 CLOCKS: dict[str, type[Clock]] = {"edm": EDM, "ddpm": DDPM, "flow-matching": FlowMatching, "meanflow": MeanFlow}

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from .draws import uniform
 from .networks import ensemble_mlp, set_scale
 
 Q_FLOOR = 1e-6  # of mean |Q| where it divides: a critic that is 0 everywhere gives no gradient instead of NaN. Ours
@@ -89,7 +90,7 @@ def normalised_q_loss(q: Tensor, generator: torch.Generator | None = None) -> Te
     """
     if len(q) < 2:
         raise ValueError(f"normalised_q_loss divides one member by another and needs 2 or more, got {len(q)}")
-    j_and_i = torch.rand(len(q), generator=generator, device=q.device).topk(2).indices  # stays on the device
+    j_and_i = uniform((len(q),), generator, q.device).topk(2).indices  # stays on the device
     q_j, q_i = q.index_select(0, j_and_i)
     return -q_j.mean() / q_i.detach().abs().mean().clamp(min=Q_FLOOR)
 

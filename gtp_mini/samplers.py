@@ -12,6 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .draws import normal
+
 Sampler = Callable[..., Tensor]
 
 
@@ -85,7 +87,7 @@ SAMPLERS: dict[str, Sampler] = {f.__name__: f for f in (jumps, euler, heun, ddpm
 
 
 def _noise(x: Tensor, generator: torch.Generator | None) -> Tensor:
-    return torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
+    return normal(x.shape, generator, x.device, x.dtype)
 
 
 def _walk(step: Callable, x: Tensor, times: Tensor, return_path: bool) -> Tensor:

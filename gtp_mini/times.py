@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .draws import normal, uniform
+
 SIGMA_MIN, SIGMA_MAX, RHO = 0.002, 80.0, 7.0  # Karras et al. 2022, Table 1
 LOG_T_MEAN, LOG_T_STD = -1.1, 2.0  # log-normal over t of improved consistency training (Song & Dhariwal 2023)
 LEAST_SPAN = 1e-3  # of the grid's index, between the ends of a jump that is compared with itself
@@ -78,13 +80,13 @@ def sample_t(n: int, generator: torch.Generator, sigma_min: float = SIGMA_MIN, s
     """Log-normal noise levels cut to [sigma_min, sigma_max], shape (n,), by inverting the cumulative distribution."""
     low, high = (0.5 * (1 + math.erf((math.log(v) - LOG_T_MEAN) / (LOG_T_STD * math.sqrt(2))))
                  for v in (sigma_min, sigma_max))
-    p = low + (high - low) * torch.rand(n, generator=generator, device=generator.device)
+    p = low + (high - low) * uniform((n,), generator)
     return torch.exp(LOG_T_MEAN + LOG_T_STD * torch.special.ndtri(p)).clamp(sigma_min, sigma_max)
 
 
 def sample_lognormal(n: int, generator: torch.Generator, log_mean: float, log_std: float) -> Tensor:
     """exp(N(log_mean, log_std^2)), (n,)."""
-    return torch.exp(log_mean + log_std * torch.randn(n, generator=generator, device=generator.device))
+    return torch.exp(log_mean + log_std * normal((n,), generator))
 
 
 def sample_times(n: int, intervals: Tensor | int, generator: torch.Generator, sigma_min: float = SIGMA_MIN,
@@ -99,17 +101,16 @@ def sample_times(n: int, intervals: Tensor | int, generator: torch.Generator, si
     Adjacent u (window 1) is what makes the doubling curriculum meaningful: with u spread over the grid the loss has a
     fixed point that shrinks the samples however fine the grid.
     """
-    last = torch.as_tensor(intervals, device=generator.device) - 1
     cell = karras_index(sample_t(n, generator, sigma_min, sigma_max), intervals, sigma_min, sigma_max, rho).floor()
-    cell = cell.clamp(min=0).minimum(last)
-    pick, to_zero = torch.rand(2, n, generator=generator, device=generator.device)
+    cell = cell.clamp(min=0).minimum(torch.as_tensor(intervals, device=cell.device) - 1)
+    pick, to_zero = uniform((2, n), generator)
     to = (pick * (cell + 1)).floor().minimum(cell)
     to_zero = to_zero < zero_mass
     between = cell
     if window != 1:
         lowest = torch.where(to_zero, 0, to)
         lowest = lowest if window is None else lowest.maximum(cell + 1 - window)
-        between = lowest + (torch.rand(n, generator=generator, device=generator.device) * (cell + 1 - lowest)).floor()
+        between = lowest + (uniform((n,), generator) * (cell + 1 - lowest)).floor()
         between = between.minimum(cell)
     t, u, s = (karras_time(index, intervals, sigma_min, sigma_max, rho) for index in (cell + 1, between, to))
     return Times(t, u, torch.where(to_zero, torch.zeros_like(s), s))
@@ -123,7 +124,7 @@ def sample_span(n: int, generator: torch.Generator, sigma_min: float = SIGMA_MIN
     sigma_max with the same probability, because every sample starts there. Our choice. t and s are at least a
     thousandth of the range apart, so that quotients by t - s are safe.
     """
-    a, b, c, from_top, to_zero = torch.rand(5, n, generator=generator, device=generator.device)
+    a, b, c, from_top, to_zero = uniform((5, n), generator)
     top = torch.where(from_top < zero_mass, torch.ones_like(a), LEAST_SPAN + (1 - LEAST_SPAN) * a)
     bottom = torch.where(to_zero < zero_mass, torch.zeros_like(b), b * (top - LEAST_SPAN))
     middle = (bottom + c * (top - bottom)).minimum(top)  # rounding may exceed it

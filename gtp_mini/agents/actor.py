@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 
+from ..draws import normal
 from ..flow_map import FlowMap, FlowMapConfig
 from ..networks import check_activation, ema_update
 from ..samplers import SAMPLERS
 from ..times import RHO, SIGMA_MAX, SIGMA_MIN
 from .base import Agent, Batch, Config, Metrics, adam, check_between, check_positive, gradient_step
-from .schedules import LR_SCHEDULES
+from .schedules import LR_SCHEDULES, CurriculumConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,15 +94,22 @@ class ActorAgent(Agent):
         return self.policy if self.config.ema_teacher else self.actor
 
     @abstractmethod
-    def clone_loss(self, batch: Batch, obs: Tensor | None, weights: Tensor | None, step: int,
+    def clone_loss(self, batch: Batch, obs: Tensor | None, weights: Tensor | None, intervals: Tensor | None,
                    generator: torch.Generator) -> tuple[Tensor, Metrics]:
         """How far the actor is from the batch's actions. obs is what its network takes as such; weights (B,) or None
-        for ones."""
+        for ones; `intervals` as below."""
 
-    def actor_loss(self, batch: Batch, obs: Tensor | None, weights: Tensor | None, step: int,
+    def actor_loss(self, batch: Batch, obs: Tensor | None, weights: Tensor | None, intervals: Tensor | None,
                    generator: torch.Generator) -> tuple[Tensor, Metrics]:
         """What the actor minimises: `clone_loss`, and what a subclass adds."""
-        return self.clone_loss(batch, obs, weights, step, generator)
+        return self.clone_loss(batch, obs, weights, intervals, generator)
+
+    def intervals(self, step: int) -> Tensor | None:
+        """N(k) of the curriculum at a global step, a 0-d tensor filled on the device; None where there is none."""
+        if not isinstance(self.config, CurriculumConfig):
+            return None
+        n = self.config.intervals(step, self.total_steps)
+        return torch.full((), n, dtype=torch.float32, device=next(self.actor.parameters()).device)
 
     def update(self, batch: Batch, step: int, generator: torch.Generator) -> Metrics:
         """One gradient step. A batch may bring fixed weights, `weight` (B,)."""
@@ -111,7 +119,7 @@ class ActorAgent(Agent):
                      generator: torch.Generator) -> Metrics:
         """A step on `actor_loss`, then the moving average."""
         self.optimizers["actor"].param_groups[0]["lr"] = self.learning_rate(step)
-        loss, metrics = self.actor_loss(batch, obs, weights, step, generator)
+        loss, metrics = self.run("actor_loss", batch, obs, weights, self.intervals(step), generator=generator)
         metrics["grad_actor"] = gradient_step(self.optimizers["actor"], loss, self.config.clip)
         # a young average follows quickly, so that the random start is forgotten
         ema_update(self.policy, self.actor, min(self.config.ema, (1 + step) / (10 + step)))
@@ -125,7 +133,7 @@ class ActorAgent(Agent):
         """Actions of the actor itself, (B, A), with their gradient through all K steps. What the clamp to [-1, 1] cuts
         has none, as published (Diffusion-QL): from outside, Q cannot pull an action back; cloning does."""
         c = self.actor.config
-        noise = c.sigma_max * torch.randn(len(obs), c.action_dim, generator=generator, device=obs.device)
+        noise = c.sigma_max * normal((len(obs), c.action_dim), generator, obs.device)
         times = c.sampling_times(steps, obs.device)
         return SAMPLERS[c.sampler](self.actor, noise, times, obs, generator=generator).clamp(-1, 1)
 

@@ -25,7 +25,7 @@ class ShortcutBC(ActorAgent):
 
     Config = ShortcutConfig
 
-    def clone_loss(self, batch, obs, weights, step, generator):
+    def clone_loss(self, batch, obs, weights, intervals, generator):
         return shortcut_loss(self.actor, self.teacher, batch["action"], obs, weights, generator, self.config.fraction)
 
 
@@ -47,6 +47,6 @@ class MeanFlowBC(ActorAgent):
 
     Config = MeanFlowConfig
 
-    def clone_loss(self, batch, obs, weights, step, generator):
+    def clone_loss(self, batch, obs, weights, intervals, generator):
         return meanflow_loss(self.actor, self.teacher, batch["action"], obs, weights, generator, self.config.fraction,
                              self.config.adaptive)

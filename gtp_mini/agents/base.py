@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from .parts import Parted
+
 Batch = dict[str, Tensor]  # obs (B, O), action (B, A), reward (B,), next_obs (B, O), terminal (B,); or a part of these
 Metrics = dict[str, Tensor]  # 0-d tensors, on the device, without gradient
 
@@ -24,7 +26,7 @@ class Config:
         pass
 
 
-class Agent(nn.Module, ABC):
+class Agent(Parted, ABC):
     """A learning rule with its networks and optimisers.
 
     `policy` is the actor's moving average, a module with `sample(n, obs, steps, generator)`.
@@ -87,15 +89,25 @@ def check_between(config: object, low: float, high: float, *names: str) -> None:
 
 
 def gradient_step(optimizer: torch.optim.Optimizer, loss: Tensor, clip: float) -> Tensor:
-    """Backward, clip the gradient's norm, step; returns the norm before clipping, a 0-d tensor.
+    """Backward, clip the gradient's norm, step; returns the norm before clipping, of the loss's shape.
 
     Only the optimiser's own parameters get a gradient: a loss may pass through another network and leave it alone.
+    A loss is a 0-d tensor, or (M,) for a stack of agents, each of which has its own norm.
     """
     own = optimizer.param_groups[0]["params"]
     optimizer.zero_grad(set_to_none=True)
-    loss.backward(inputs=own)
-    norm = nn.utils.clip_grad_norm_(own, clip)
+    loss.sum().backward(inputs=own)
+    norm = nn.utils.clip_grad_norm_(own, clip) if loss.ndim == 0 else _clip_each(own, clip)
     optimizer.step()
+    return norm
+
+
+def _clip_each(parameters: list[Tensor], clip: float) -> Tensor:
+    """`clip_grad_norm_` for each entry of the leading dimension, (M,)."""
+    gradients = [p.grad.flatten(1) for p in parameters]
+    norm = torch.stack([g.norm(dim=1) for g in gradients]).norm(dim=0)
+    share = (clip / (norm + 1e-6)).clamp(max=1)[:, None]  # as clip_grad_norm_ has it
+    torch._foreach_mul_(gradients, [share] * len(gradients))
     return norm
 
 

@@ -20,9 +20,8 @@ class ConsistencyBC(ActorAgent):
 
     Config = ConsistencyConfig
 
-    def clone_loss(self, batch, obs, weights, step, generator):
+    def clone_loss(self, batch, obs, weights, intervals, generator):
         c, action = self.config, batch["action"]
-        intervals = c.intervals(step, self.total_steps, action.device)
         loss, metrics = consistency_training_loss(self.actor, self.teacher, action, obs, weights, generator, intervals,
                                                   c.inverse_gap)
         return loss, metrics | {"intervals": intervals}

@@ -46,6 +46,6 @@ class DiffusionBC(ActorAgent):
 
     Config = DiffusionConfig
 
-    def clone_loss(self, batch, obs, weights, step, generator):
+    def clone_loss(self, batch, obs, weights, intervals, generator):
         clock = self.config.training_clock()
         return denoising_loss(self.actor, None, batch["action"], obs, weights, generator, clock)

@@ -13,11 +13,14 @@ where the original has 100.
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.func import grad
 
 from .base import check_between, check_positive
 from .diffusion import DDPMConfig, DiffusionBC
 from .guided import GuidedAgent, GuidedConfig
+
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-5  # of Adam; the last as the authors set it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,19 +46,20 @@ class DIPO(GuidedAgent, DiffusionBC):
 
     Config = DIPOConfig
 
-    def clone_loss(self, batch, obs, weights, step, generator):
+    def clone_loss(self, batch, obs, weights, intervals, generator):
         better = self.improved(batch["obs"], batch["action"])
-        loss, metrics = super().clone_loss(batch | {"action": better}, obs, weights, step, generator)
+        loss, metrics = super().clone_loss(batch | {"action": better}, obs, weights, intervals, generator)
         return loss, metrics | {"action_shift": (better - batch["action"]).norm(dim=-1).mean()}
 
     def improved(self, obs: Tensor, action: Tensor) -> Tensor:
         """The actions after their steps uphill, (B, A), without gradient."""
-        c, action = self.config, action.clone()
-        optimizer = torch.optim.Adam([action], lr=c.action_lr, eps=1e-5)
-        for _ in range(c.action_steps):
-            q = self.values.critic.pessimistic(obs, action.requires_grad_(), c.spread)
-            (action.grad,) = torch.autograd.grad(-q.sum(), action)
-            nn.utils.clip_grad_norm_([action], c.action_clip * action.shape[1])
-            optimizer.step()
-            action.requires_grad_(False).clamp_(-1, 1)
+        c, action = self.config, action.detach()
+        downhill = grad(lambda action: -self.values.critic.pessimistic(obs, action, c.spread).sum())
+        mean = square = torch.zeros_like(action)
+        for k in range(1, c.action_steps + 1):  # Adam (Kingma & Ba 2015, Algorithm 1)
+            g = downhill(action).detach()
+            g = g * (c.action_clip * action.shape[1] / (g.norm() + 1e-6)).clamp(max=1)
+            mean, square = mean + (1 - BETA_1) * (g - mean), square + (1 - BETA_2) * (g**2 - square)
+            step = (mean / (1 - BETA_1**k)) / ((square / (1 - BETA_2**k)).sqrt() + EPSILON)
+            action = (action - c.action_lr * step).clamp(-1, 1)
         return action

@@ -20,5 +20,5 @@ class FlowBC(ActorAgent):
 
     Config = FlowConfig
 
-    def clone_loss(self, batch, obs, weights, step, generator):
+    def clone_loss(self, batch, obs, weights, intervals, generator):
         return denoising_loss(self.actor, None, batch["action"], obs, weights, generator, FlowMatching())

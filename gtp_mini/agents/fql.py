@@ -67,11 +67,15 @@ class FQL(GuidedAgent):
     def update_actor(self, batch, obs, weights, step, generator):
         """A step of the flow, then one of the policy."""
         self.optimizers["flow"].param_groups[0]["lr"] = self.learning_rate(step)
-        loss, metrics = denoising_loss(self.flow, None, batch["action"], obs, weights, generator, FlowMatching())
+        loss, metrics = self.run("flow_loss", batch, obs, weights, generator=generator)
         metrics["grad_flow"] = gradient_step(self.optimizers["flow"], loss, self.config.clip)
         return metrics | super().update_actor(batch, obs, weights, step, generator)
 
-    def clone_loss(self, batch, obs, weights, step, generator):
+    def flow_loss(self, batch, obs, weights, generator):
+        """What the teacher minimises."""
+        return denoising_loss(self.flow, None, batch["action"], obs, weights, generator, FlowMatching())
+
+    def clone_loss(self, batch, obs, weights, intervals, generator):
         """alpha |mu(s, z) - Euler(z)|^2 over rows and dimensions; both start from the same noise."""
         c = self.config
         x = c.sigma_max * noise_like(batch["action"], generator)

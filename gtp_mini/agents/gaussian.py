@@ -82,7 +82,7 @@ class GaussianBC(ActorAgent):
 
     Config = GaussianConfig
 
-    def clone_loss(self, batch, obs, weights, step, generator):
+    def clone_loss(self, batch, obs, weights, intervals, generator):
         log_prob = self.actor.log_prob(batch["action"], obs)
         loss = -(log_prob if weights is None else weights * log_prob).mean()
         return loss, {"loss_nll": loss.detach()}

@@ -48,9 +48,8 @@ class GTP(GuidedAgent):
 
     Config = GTPConfig
 
-    def clone_loss(self, batch, obs: Tensor | None, weights: Tensor | None, step, generator):
+    def clone_loss(self, batch, obs: Tensor | None, weights: Tensor | None, intervals, generator):
         c, action = self.config, batch["action"]
-        intervals = c.intervals(step, self.total_steps, action.device)
         window = {"adjacent": 1, "window": c.window, "uniform": None}[c.u]
         loss, metrics = gtp_loss(self.actor, self.teacher, action, obs, weights, generator, intervals, c.flow_weight,
                                  c.consistency_weight, c.zero_mass, window, c.solver_steps)

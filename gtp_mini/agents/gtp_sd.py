@@ -45,7 +45,7 @@ class GTPSD(GuidedAgent):
 
     Config = GTPSDConfig
 
-    def clone_loss(self, batch, obs: Tensor | None, weights: Tensor | None, step, generator):
+    def clone_loss(self, batch, obs: Tensor | None, weights: Tensor | None, intervals, generator):
         c, loss = self.config, DISTILLATIONS[self.config.distillation]
         return loss(self.actor, self.teacher, batch["action"], obs, weights, generator, c.distillation_weight,
                     c.fraction, c.zero_mass)

@@ -7,12 +7,14 @@
 With none of them an agent has no critic and is its clone.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..critics import linear_q_loss, normalised_q_loss
+from ..draws import uniform
 from ..flow_map import check_eta
 from ..guidance import WEIGHT_CAP, WEIGHT_RULES, advantage_weights, effective_sample_size
 from .actor import ActorAgent
@@ -75,6 +77,7 @@ class GuidedAgent(ActorAgent):
 
     def __init__(self, obs_dim: int, action_dim: int, total_steps: int, config):
         super().__init__(obs_dim, action_dim, total_steps, config)
+        self.register_buffer("member_eta", None, persistent=False)  # in a stack whose members differ in it
         if self.needs_values:
             if obs_dim == 0:
                 raise ValueError("an agent with a critic needs observations; without them use a clone (eta = 0)")
@@ -100,24 +103,30 @@ class GuidedAgent(ActorAgent):
         if self.values_are_given:
             advantage, metrics = batch["advantage"], {}
         else:
-            advantage, metrics = self.values.update(batch, lambda obs: self.act(obs, c.target_steps, generator),
-                                                    generator, c.clip)
+            advantage, metrics = self.values.update(
+                batch, lambda obs: self.run("act", obs, c.target_steps, generator=generator), c.clip)
         obs, weights = batch["obs"], None
         if c.weighted:
-            eta = draw_eta(len(advantage), c.eta_max, generator) if c.eta_conditioned else c.eta
-            weights = advantage_weights(advantage, eta, c.weight_cap, c.weight_rule,
-                                        normalise=c.eta_conditioned or c.normalise_weights)
-            metrics["effective_sample_size"] = effective_sample_size(weights)
-            if c.eta_conditioned:
-                obs = self.actor.condition(obs, len(obs), eta)
+            obs, weights, used = self.run("weigh", obs, advantage, generator=generator)
+            metrics["effective_sample_size"] = used
         metrics |= self.update_actor(batch, obs, weights, step, generator)
         if not self.values_are_given:
             self.values.soft_update()
         return metrics
 
-    def actor_loss(self, batch, obs, weights, step, generator):
+    def weigh(self, obs: Tensor, advantage: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """What the actor sees, (B, O), the weight of each row, (B,), and the share of the batch that still counts."""
+        c, eta = self.config, self.config.eta if self.member_eta is None else self.member_eta
+        if c.eta_conditioned:
+            eta = draw_eta(len(advantage), c.eta_max, generator)
+            obs = self.actor.condition(obs, len(obs), eta)
+        weights = advantage_weights(advantage, eta, c.weight_cap, c.weight_rule,
+                                    normalise=c.eta_conditioned or c.normalise_weights)
+        return obs, weights, effective_sample_size(weights)
+
+    def actor_loss(self, batch, obs, weights, intervals, generator):
         """L_clone - q_weight Q(s, pi(s))."""
-        loss, metrics = super().actor_loss(batch, obs, weights, step, generator)
+        loss, metrics = super().actor_loss(batch, obs, weights, intervals, generator)
         c = self.config
         if not c.q_weight:
             return loss, metrics
@@ -136,6 +145,6 @@ class GuidedAgent(ActorAgent):
 def draw_eta(n: int, eta_max: float, generator: torch.Generator, zero_mass: float = 0.125) -> Tensor:
     """Temperatures to train one network for all of them, (n,): 0 with probability `zero_mass`, else 1 + eta is
     log-uniform up to 1 + eta_max. Our choice."""
-    pick, to_zero = torch.rand(2, n, generator=generator, device=generator.device)
-    eta = torch.expm1(pick * torch.log1p(torch.tensor(eta_max, device=generator.device)))
+    pick, to_zero = uniform((2, n), generator)
+    eta = torch.expm1(pick * math.log1p(eta_max))
     return torch.where(to_zero < zero_mass, torch.zeros_like(eta), eta)

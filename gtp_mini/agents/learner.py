@@ -6,12 +6,13 @@ from copy import deepcopy
 from dataclasses import dataclass, fields
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..critics import QEnsemble, ValueNet, expectile_loss, lower_bound, td_loss, td_target
 from ..networks import ema_update
 from ..times import sampling_times
 from .base import Batch, Config, Metrics, adam, check_between, check_positive, gradient_step
+from .parts import Parted
 
 VALUES = ("policy", "expectile")
 
@@ -63,7 +64,7 @@ class ValueConfig(Config):
         return self.pessimism or None
 
 
-class ValueLearner(nn.Module):
+class ValueLearner(Parted):
     """Critic, its slow copy, and a value network if V is an expectile; one `update` a step, then `soft_update`."""
 
     def __init__(self, obs_dim: int, action_dim: int, config: ValueConfig, width: int = 256, depth: int = 3,
@@ -77,60 +78,70 @@ class ValueLearner(nn.Module):
             self.value = ValueNet(obs_dim, width, depth, activation, c.layer_norm)
             self.optimizers["value"] = adam(self.value, c.critic_lr)
 
-    def update(self, batch: Batch, act: Callable[[Tensor], Tensor] | None, generator: torch.Generator,
+    def update(self, batch: Batch, act: Callable[[Tensor], Tensor] | None,
                clip: float) -> tuple[Tensor | None, Metrics]:
         """One step of the critic (and of V); then the batch's advantages Q(s, a) - V(s), (B,), without gradient.
 
         A batch of n-step returns brings its `discount` (B,), gamma to the number of steps; else it is gamma.
 
-        `act` gives the policy's actions at observations, (M, O) -> (M, A), without gradient, drawn from `generator`;
-        expectile values do not ask it. Without value_samples there is no V and the advantage is None.
+        `act` gives the policy's actions at observations, (M, O) -> (M, A), without gradient; expectile values do not
+        ask it. Without value_samples there is no V and the advantage is None.
         """
-        reward = self.config.reward_scale * batch["reward"] + self.config.reward_offset
-        learn = self._from_data if self.config.value == "expectile" else self._from_policy
-        q, value, visited, metrics = learn(batch, reward, act, clip)
-        metrics |= {"q_mean": q.mean(), "q_abs_max": visited.abs().amax()}
-        if value is None:
-            return None, metrics
-        advantage = q - value
-        return advantage, metrics | {"value_mean": value.mean(), "advantage_std": advantage.std(correction=0),
-                                     "advantage_positive": (advantage > 0).float().mean()}
+        learn = self._learn_from_data if self.config.value == "expectile" else self._learn_from_policy
+        found, norms = learn(batch, act, clip)
+        return found.pop("advantage", None), found | norms
 
-    # both return the data's Q(s, a) and V(s), (B,), every Q that was looked at, and metrics
-
-    def _from_policy(self, batch: Batch, reward: Tensor, act, clip: float) -> tuple:
+    def _learn_from_policy(self, batch: Batch, act, clip: float) -> tuple[Batch, Metrics]:
         """Clipped double Q (GTP Eq. 16): the future is what the policy's own actions at s' are worth."""
-        c, n, m = self.config, len(reward), self.config.target_candidates
         # the policy's actions at s' (for the target) and at s (for V) come from one call
-        where = torch.cat([batch["next_obs"]] * m + [batch["obs"]] * c.value_samples)
+        where = torch.cat([batch["next_obs"]] * self.config.target_candidates
+                          + [batch["obs"]] * self.config.value_samples, dim=-2)
         actions = act(where)
+        loss = self.run("critic_loss_by_policy", batch, where, actions)
+        norms = {"loss_critic": loss.detach(), "grad_critic": gradient_step(self.optimizers["critic"], loss, clip)}
+        return self.run("advantages_over_policy", batch, where, actions), norms
+
+    def critic_loss_by_policy(self, batch: Batch, where: Tensor, actions: Tensor) -> Tensor:
+        """Error of Q towards the values of the actions at s', the first of those at `where`."""
+        c, n, m = self.config, len(batch["obs"]), self.config.target_candidates
         with torch.no_grad():
             candidates = self.target_critic(where[: m * n], actions[: m * n])  # (E, m n)
             next_value = lower_bound(candidates.view(-1, m, n).amax(1), c.spread)
-        metrics = self._step_critic(batch, reward, next_value, clip)
-        with torch.no_grad():  # by the critic just updated
-            q = self.critic.pessimistic(torch.cat([batch["obs"], where[m * n :]]),
-                                        torch.cat([batch["action"], actions[m * n :]]), c.spread)
-            value = q[n:].view(c.value_samples, n).mean(0) if c.value_samples else None
-        return q[:n], value, q, metrics
+        return self._critic_loss(batch, next_value)
 
-    def _from_data(self, batch: Batch, reward: Tensor, act, clip: float) -> tuple:
+    @torch.no_grad()
+    def advantages_over_policy(self, batch: Batch, where: Tensor, actions: Tensor) -> Batch:
+        """Advantages over the actions at s, the last of those at `where`, by the critic just updated."""
+        c, n, at_s = self.config, len(batch["obs"]), self.config.target_candidates * len(batch["obs"])
+        q = self.critic.pessimistic(torch.cat([batch["obs"], where[at_s:]]),
+                                    torch.cat([batch["action"], actions[at_s:]]), c.spread)
+        return _advantages(q[:n], q[n:].view(c.value_samples, n).mean(0) if c.value_samples else None, q)
+
+    def _learn_from_data(self, batch: Batch, act, clip: float) -> tuple[Batch, Metrics]:
         """Implicit Q-learning (Kostrikov et al. 2022): V an expectile of Q over the data's actions, Q towards V(s')."""
-        c = self.config
-        with torch.no_grad():
-            q = self.target_critic.pessimistic(batch["obs"], batch["action"], c.spread)
-        loss = expectile_loss(q - self.value(batch["obs"]), c.expectile)
-        norm = gradient_step(self.optimizers["value"], loss, clip)
-        with torch.no_grad():  # by the V just updated
-            value, next_value = self.value(torch.cat([batch["obs"], batch["next_obs"]])).view(2, -1)
-        metrics = self._step_critic(batch, reward, next_value, clip)
-        return q, value, q, metrics | {"loss_value": loss.detach(), "grad_value": norm}
+        loss, q = self.run("value_loss", batch)
+        norms = {"loss_value": loss.detach(), "grad_value": gradient_step(self.optimizers["value"], loss, clip)}
+        loss, found = self.run("critic_loss_by_value", batch, q)
+        norms |= {"loss_critic": loss.detach(), "grad_critic": gradient_step(self.optimizers["critic"], loss, clip)}
+        return found, norms
 
-    def _step_critic(self, batch: Batch, reward: Tensor, next_value: Tensor, clip: float) -> Metrics:
-        target = td_target(reward, batch["terminal"], next_value, batch.get("discount", self.config.gamma))
-        loss = td_loss(self.critic(batch["obs"], batch["action"]), target)
-        norm = gradient_step(self.optimizers["critic"], loss, clip)
-        return {"loss_critic": loss.detach(), "grad_critic": norm}
+    def value_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Error of V, and the Q(s, a) whose expectile it is."""
+        with torch.no_grad():
+            q = self.target_critic.pessimistic(batch["obs"], batch["action"], self.config.spread)
+        return expectile_loss(q - self.value(batch["obs"]), self.config.expectile), q
+
+    def critic_loss_by_value(self, batch: Batch, q: Tensor) -> tuple[Tensor, Batch]:
+        """Error of Q towards the V just updated, and the advantages over that."""
+        with torch.no_grad():
+            value, next_value = self.value(torch.cat([batch["obs"], batch["next_obs"]])).view(2, -1)
+        return self._critic_loss(batch, next_value), _advantages(q, value, q)
+
+    def _critic_loss(self, batch: Batch, next_value: Tensor) -> Tensor:
+        c = self.config
+        reward = c.reward_scale * batch["reward"] + c.reward_offset
+        target = td_target(reward, batch["terminal"], next_value, batch.get("discount", c.gamma))
+        return td_loss(self.critic(batch["obs"], batch["action"]), target)
 
     def soft_update(self) -> None:
         """Moves the target critic towards the critic; last in a step."""
@@ -159,3 +170,13 @@ class ValueLearner(nn.Module):
         """A fresh learner from what `describe` wrote."""
         return cls(config=ValueConfig(**description["config"]),
                    **{name: value for name, value in description.items() if name != "config"})
+
+
+def _advantages(q: Tensor, value: Tensor | None, visited: Tensor) -> Batch:
+    """The data's Q(s, a) - V(s), (B,), if there is a V, and metrics; `visited` is every Q that was looked at."""
+    found = {"q_mean": q.mean(), "q_abs_max": visited.abs().amax()}
+    if value is None:
+        return found
+    advantage = q - value
+    return found | {"advantage": advantage, "value_mean": value.mean(), "advantage_std": advantage.std(correction=0),
+                    "advantage_positive": (advantage > 0).float().mean()}

@@ -4,9 +4,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
 from ..times import curriculum_intervals
 from .base import Config, check_positive
 
@@ -30,7 +27,6 @@ class CurriculumConfig(Config):
             raise ValueError(f"last_intervals must be at least first_intervals ({self.first_intervals}), "
                              f"got {self.last_intervals!r}")
 
-    def intervals(self, step: int, total_steps: int, device: torch.device) -> Tensor:
-        """N(k) as a 0-d tensor, filled on the device so that nothing waits."""
-        return torch.full((), curriculum_intervals(step, total_steps, self.first_intervals, self.last_intervals),
-                          dtype=torch.float32, device=device)
+    def intervals(self, step: int, total_steps: int) -> int:
+        """N(k)."""
+        return curriculum_intervals(step, total_steps, self.first_intervals, self.last_intervals)

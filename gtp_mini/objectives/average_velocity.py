@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..clocks import FlowMatching, MeanFlow
+from ..draws import integers, uniform
 from ..flow_map import FlowMap
 from ..times import Times
 from .distillation import eulerian_defect, psd_residual
@@ -30,8 +31,8 @@ def shortcut_loss(model: FlowMap, target_model: FlowMap, actions: Tensor, obs: T
     n = max(int(fraction * rows), 1)
     z = noise_like(actions, generator)
     t = clock.sample(rows - n, generator, c.sigma_min, c.sigma_max)
-    pick = torch.rand(n, generator=generator, device=actions.device)
-    step = 0.5 ** torch.randint(SHORTCUT_LEVELS, (n,), generator=generator, device=actions.device)  # 2d: 1 .. 2^-6
+    pick = uniform((n,), generator)
+    step = 0.5 ** integers(SHORTCUT_LEVELS, (n,), generator)  # 2d: 1 .. 2^-6
     start = (pick / step).floor() * step
     # at tau = 0 the noise level is infinite: it stops at sigma_max; at tau = 1 it is 0
     times = Times(*(clock.sigma(tau).clamp(max=c.sigma_max) for tau in (start, start + step / 2, start + step)))

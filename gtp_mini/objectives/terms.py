@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ..draws import normal
 from ..flow_map import FlowMap, jump
 
 Metrics = dict[str, Tensor]
@@ -32,7 +33,7 @@ def flow_map(model: FlowMap, x: Tensor, t: Tensor, s: Tensor, obs: Tensor | None
 
 def noise_like(actions: Tensor, generator: torch.Generator) -> Tensor:
     """z ~ N(0, I) of the shape of the actions."""
-    return torch.randn(actions.shape, generator=generator, device=actions.device)
+    return normal(actions.shape, generator, actions.device)
 
 
 def repeat(obs: Tensor | None, times: int = 2) -> Tensor | None:

@@ -53,7 +53,7 @@ def test_a_taken_critic_stays_as_it_is_and_its_advantages_weight_the_actor(teach
 def test_a_stopped_run_goes_on_to_the_same_bits(teacher, tmp_path, monkeypatch):
     whole = pupil(teacher, tmp_path / "whole")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("gtp_mini.training.check_tensors", _stop_at_40)
+        patch.setattr("gtp_mini.training.loop.check_tensors", _stop_at_40)
         pupil(teacher, tmp_path / "cut")
     cut = pupil(teacher, tmp_path / "cut", resume=True)
     for name in ("model.safetensors", "state/checkpoint.safetensors"):

@@ -60,7 +60,7 @@ def test_a_step_with_the_policys_values(heads, pessimism, candidates, samples):
     values = learner(critic_heads=heads, pessimism=pessimism, target_candidates=candidates, value_samples=samples,
                      gamma=0.9, reward_scale=2.0, reward_offset=-0.5)
     before, data = deepcopy(values), batch()
-    advantage, metrics = values.update(data, policy, generator(), CLIP)
+    advantage, metrics = values.update(data, policy, CLIP)
 
     def pessimistic(heads_q):
         if not pessimism:
@@ -105,7 +105,7 @@ def test_a_step_with_expectile_values(heads, pessimism, expectile):
     values = learner(value="expectile", critic_heads=heads, pessimism=pessimism, expectile=expectile, gamma=0.9,
                      reward_offset=1.0)
     before, data = deepcopy(values), batch()
-    advantage, metrics = values.update(data, None, generator(), CLIP)
+    advantage, metrics = values.update(data, None, CLIP)
 
     slow = before.target_critic(data["obs"], data["action"])
     q = slow.min(0).values if not pessimism else slow.mean(0) - pessimism * slow.var(0, correction=0).sqrt()
@@ -140,7 +140,7 @@ def test_the_best_candidate_of_each_head_and_then_the_lesser_head():
     both = torch.tensor([[0.0, 0.0], [1.0, 0.0]], dtype=torch.float64).repeat_interleave(B, 0)  # each candidate once
     q = values.critic(data["obs"], data["action"]).detach()
     target = data["reward"] + 0.5 * (1 - data["terminal"]) * 4.0
-    _, metrics = values.update(data, lambda obs: both, generator(), CLIP)
+    _, metrics = values.update(data, lambda obs: both, CLIP)
     torch.testing.assert_close(metrics["loss_critic"], ((q - target) ** 2).mean(1).sum())
 
 
@@ -154,7 +154,7 @@ def test_gradients_are_where_they_belong(value):
         asked.append(policy(obs).detach().requires_grad_())
         return asked[-1]
 
-    advantage, metrics = values.update(data, act, generator(), CLIP)
+    advantage, metrics = values.update(data, act, CLIP)
     assert not advantage.requires_grad and advantage.shape == (B,)
     assert all(v.ndim == 0 and not v.requires_grad and v.isfinite() for v in metrics.values())
     for leaf in (*leaves.values(), *asked):
@@ -172,7 +172,7 @@ def test_gradients_are_where_they_belong(value):
 def test_gradients_are_clipped(value):
     values = learner(value=value)
     before = deepcopy(values)
-    _, metrics = values.update(batch(), policy, generator(), 1e-3)
+    _, metrics = values.update(batch(), policy, 1e-3)
     for which in values.optimizers:
         moved = sum(((a - b) ** 2).sum() for a, b in zip(getattr(before, which).parameters(),
                                                          getattr(values, which).parameters(), strict=True)) ** 0.5
@@ -182,7 +182,7 @@ def test_gradients_are_clipped(value):
 def test_the_slow_critic_follows_when_it_is_told():
     values = learner(critic_ema=0.9)
     before = deepcopy(values)
-    values.update(batch(), policy, generator(), CLIP)
+    values.update(batch(), policy, CLIP)
     for old, new in zip(before.target_critic.parameters(), values.target_critic.parameters(), strict=True):
         assert torch.equal(old, new)
     values.soft_update()

@@ -40,7 +40,7 @@ def trained(act=None, steps=250, **config):
     config = ValueConfig(gamma=GAMMA, critic_lr=3e-3, critic_ema=0.9, **config)
     values, data = ValueLearner(N, 1, config, width=32, depth=2), chain()[3]
     for _ in range(steps):
-        advantage, _ = values.update(data, act, None, 5.0)
+        advantage, _ = values.update(data, act, 5.0)
         values.soft_update()
     return values, advantage, data
 

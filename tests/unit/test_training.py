@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-import gtp_mini.training
+import gtp_mini.training.member
 from gtp_mini import load
 from gtp_mini.datasets.transitions import load_transitions
 from gtp_mini.evaluation import Evaluation
@@ -99,7 +99,7 @@ def whole(multigoal_folder, tmp_path_factory):
 @pytest.mark.parametrize("after", [False, True])
 def test_a_kill_at_any_place_does_not_change_a_bit(place, moment, after, whole, multigoal, tmp_path, monkeypatch):
     """Just before or just after each thing that is written, the last checkpoint's included."""
-    owner = Run if hasattr(Run, place) else gtp_mini.training
+    owner = Run if hasattr(Run, place) else gtp_mini.training.member
     real, calls = getattr(owner, place), []
 
     def cut(*args, **kwargs):
@@ -175,7 +175,7 @@ def fake_evaluations(monkeypatch, scores):
             score = scores.pop(0)
             return {"return_mean": score, "success_rate": 1 - score, "episodes": 1}
 
-    monkeypatch.setattr(gtp_mini.training, "evaluate", lambda *_, **__: Result([], 0.0))
+    monkeypatch.setattr(gtp_mini.training.member, "evaluate", lambda *_, **__: Result([], 0.0))
 
 
 def weights_at(config, step, folder):

@@ -1,0 +1,64 @@
+"""One run among those that are trained: what it writes at a checkpoint."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from ..agents import Agent
+from ..agents.parts import unstacked
+from ..datasets.task import Task
+from ..evaluation import evaluate
+from ..records import Run
+from ..saving import save
+from .config import TrainConfig
+from .log import Log
+
+
+@dataclass(frozen=True)
+class Member:
+    """A run, and its agent or its place in a stack of agents."""
+
+    run: Run
+    config: TrainConfig
+    agent: Agent
+    index: int | None  # None: the agent is no stack
+
+    def save(self, generator: torch.Generator, step: int) -> None:
+        """What resuming needs."""
+        state = self.agent.state_tensors()
+        if self.index is not None:  # the optimisers' counts, 0-d, are the same for all
+            state = {name: value[self.index].clone() if value.ndim else value for name, value in state.items()}
+        self.run.save_state(state | {"generator": generator.get_state()}, step)
+
+    def publish(self, task: Task, step: int, log: Log) -> None:
+        """What follows from a saved state: weights and, where one is due, an evaluation. Made again on resume, as a
+        kill may have come between."""
+        policy = self._own(self.agent.published())
+        save(policy, self.run.path / "model.safetensors")
+        if self.agent.needs_values and not self.config.critic:
+            save(self._own(self.agent.values), self.run.path / "critic.safetensors")
+        every = self.config.eval_every
+        if every and (step % every == 0 or step == self.config.steps):
+            if step not in [e["checkpoint_step"] for e in self._evaluations()]:
+                log.say(self._evaluate(policy, task, step))
+
+    def _own(self, module: nn.Module) -> nn.Module:
+        return module if self.index is None else unstacked(module, self.index)
+
+    def _evaluations(self) -> list[dict]:
+        """The run's evaluations, without those that somebody asked for later."""
+        return [e for e in self.run.evaluations() if e.get("during_training")]
+
+    def _evaluate(self, policy: nn.Module, task: Task, step: int) -> str:
+        """Evaluates the policy as it stands, records it, and keeps the weights if their return is the best so far."""
+        c = self.config
+        best = max((e["return_mean"] for e in self._evaluations()), default=-math.inf)
+        result = evaluate(policy, task, c.eval_episodes, c.sampling_steps, c.seed).summary()
+        if result["return_mean"] > best:
+            save(policy, self.run.path / "best.safetensors")
+        self.run.add_evaluation({"task": task.name, "method": c.method, "checkpoint_step": step,
+                                 "during_training": True} | result)
+        return (f"step {step}: return {result['return_mean']:.2f}, success {result['success_rate']:.2f} over "
+                f"{result['episodes']} episodes" + (f" ({self.run.path})" if self.index is not None else ""))
