@@ -135,6 +135,14 @@ def stack(agents: list[nn.Module], compiled: bool = False) -> nn.Module:
     return first
 
 
+def check_compiler(device: torch.device) -> None:
+    """RuntimeError if torch.compile cannot work here."""
+    try:
+        torch.compile(torch.sin)(torch.zeros(2, device=device))
+    except RuntimeError as error:
+        raise RuntimeError(f"nothing can be compiled on this machine, leave --compile out: {error}") from None
+
+
 def check_stackable(agents: list[nn.Module]) -> None:
     """ValueError if agents differ in more than their weights and eta."""
     first = agents[0]

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,8 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Gradient updates; the task has a default.", min=1,
                                               max=10**9)] = None,
     seed: Seed = 0,
+    seeds: Annotated[int, typer.Option(help="Train so many runs as one program, with seeds from --seed up; the folder "
+                                            "then holds one for each, seed-0 and so on.", min=1, max=1000)] = 1,
     eta: Annotated[float | None, typer.Option(help="Advantage temperature: 0 clones, more trusts the critic more.",
                                               min=0, max=100)] = None,
     batch_size: Annotated[int, typer.Option(help="Transitions per update.", min=1, max=10**6)] = 256,
@@ -33,6 +36,8 @@ def train(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     critic: Annotated[Path | None, typer.Option(help="Folder of a run whose values are taken as they are; without it "
                                                      "the method learns its own.")] = None,
+    compile: Annotated[bool, typer.Option("--compile", help="Updates through torch.compile: quicker, after half a "
+                                                             "minute of a C++ compiler.")] = False,
     make_data: Annotated[bool, typer.Option("--make-data", help="Make the task's data first if they are missing.")
                          ] = False,
     transitions: Annotated[int | None, typer.Option(help="With --make-data: how many.", min=1)] = None,
@@ -46,8 +51,7 @@ def train(
     from ..datasets.opening import how_to_get
     from ..datasets.store import list_datasets
     from ..datasets.tasks import TASKS
-    from ..training import TrainConfig
-    from ..training import train as run_training
+    from ..training import TrainConfig, train_together
 
     if method not in METHODS:
         raise usage(f"unknown method {method!r}; known: {', '.join(METHODS)}")
@@ -60,7 +64,7 @@ def train(
     try:
         method_config(method, **settings)
         config = TrainConfig(task, method, steps, seed, batch_size, settings, log_every, checkpoint_every, eval_every,
-                             eval_episodes, sampling_steps, device, critic and str(critic))
+                             eval_episodes, sampling_steps, device, critic and str(critic), compile)
     except (ValueError, TypeError) as error:
         raise usage(one_line(error)) from None
     local = list_datasets()
@@ -74,13 +78,17 @@ def train(
                                     f"or add --make-data")
         with progress_bar("making data") as progress:
             TASKS[task].make(transitions, seed=0, progress=progress, processes=available_threads())
-    run = run_training(config, str(out), resume=resume, overwrite=overwrite)
-    if as_json:
-        last = {name: values[-1] if math.isfinite(values[-1]) else None for name, values in run.metrics().items()}
-        return print_json({"run": str(run.path), "task": task, "method": method, "steps": steps, "seed": seed,
-                            "metrics": last})
-    say(f"trained {method} on {task} for {steps:,} updates; the run is in {run.path}\n"
-         f"try it:  gtp-mini evaluate {run.path}")
+    configs = [replace(config, seed=seed + i) for i in range(seeds)]
+    outs = [out if seeds == 1 else out / f"seed-{c.seed}" for c in configs]
+    runs = train_together(configs, [str(path) for path in outs], resume=resume, overwrite=overwrite)
+    for run, c in zip(runs, configs, strict=True):
+        if as_json:
+            last = {name: values[-1] if math.isfinite(values[-1]) else None for name, values in run.metrics().items()}
+            print_json({"run": str(run.path), "task": task, "method": method, "steps": steps, "seed": c.seed,
+                        "metrics": last})
+        else:
+            say(f"trained {method} on {task} for {steps:,} updates; the run is in {run.path}\n"
+                f"try it:  gtp-mini evaluate {run.path}")
 
 
 def evaluate(

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..agents import Agent, make_agent
 from ..agents.base import Batch, pick_device
-from ..agents.parts import Generators, Traced, check_stackable, compute_by, stack
+from ..agents.parts import Generators, Traced, check_compiler, check_stackable, compute_by, stack
 from ..divergence import check_tensors, value_limit
 from ..records import Run
 from ..returns import n_step_returns
@@ -79,6 +79,8 @@ def train_together(configs: list[TrainConfig], outs: list[str], resume: bool = F
         del tensors["episode"]
 
     check_stackable(agents)
+    if config.compile:
+        check_compiler(device)
     # after all that can fail
     runs = [Run.start(out, record, resume, overwrite) for out, record in zip(outs, records, strict=True)]
     generators = [torch.Generator(device).manual_seed(c.seed) for c in configs]

@@ -102,6 +102,29 @@ def test_same_seed_same_evaluation(cli, run_folder):
     assert results[0] == results[1] != results[2]
 
 
+def test_several_seeds_train_as_one_program_into_a_folder_each(cli, multigoal, tmp_path):
+    status, out, err = cli(*TRAIN, "--seed", "3", "--seeds", "2", "--json", "--out", tmp_path / "runs")
+    assert status == 0, err
+    found = [json.loads(line) for line in out.splitlines()]
+    assert [line["seed"] for line in found] == [3, 4]
+    for line in found:
+        assert line["run"] == str(tmp_path / "runs" / f"seed-{line['seed']}")
+        assert Run(line["run"]).config["seed"] == line["seed"]
+    status, _, err = cli(*TRAIN, "--seed", "4", "--seeds", "2", "--out", tmp_path / "runs")
+    assert status == 1 and "seed-4 already holds a run" in err and not (tmp_path / "runs" / "seed-5").exists()
+
+
+def test_what_compiling_needs_is_asked_for_before_the_run_begins(cli, multigoal, tmp_path, monkeypatch):
+    import torch
+
+    def no_compiler(*_, **__):
+        raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found")
+
+    monkeypatch.setattr(torch, "compile", no_compiler)
+    status, _, err = cli(*TRAIN, "--compile", "--out", tmp_path / "run")
+    assert status == 1 and "--compile" in err and "InvalidCxxCompiler" in err and not (tmp_path / "run").exists()
+
+
 def test_settings_reach_the_run(cli, multigoal, tmp_path):
     status, _, err = cli(*TRAIN, "--out", tmp_path / "run", "--method", "gtp", "--eta", 0.5, "--seed", 4,
                          "--set", "ema_teacher=true", "--set", "sigma_max=5")
