@@ -11,6 +11,7 @@ import torch
 
 from .acting import DETERMINISTIC, FastPolicy
 from .agents import METHODS, Agent, make_agent, method_config
+from .agents.parts import Traced, compute_by, stack
 from .flow_map import FlowMap
 
 OBS_DIM, ACTION_DIM, ROWS, BATCH = 29, 8, 50_000, 256  # AntMaze's sizes, and the batch of nearly all papers
@@ -28,6 +29,9 @@ UPDATES = {  # name: method and settings
     "fql": ("fql", {}),
     "iql": ("iql", {}),
 }
+COMPUTED = ("gtp", "gtp-sd", "gtp-sd-bc", "diffusion-ql")  # those that are timed in every way
+WAYS = {"plain": (None, False), "compiled": (None, True),  # seeds in a stack, compiled?
+        "4 seeds stacked": (4, False), "4 seeds stacked, compiled": (4, True)}
 
 
 def measure(candidates: dict[str, Callable[[], object]], calls: int = 10, rounds: int = ROUNDS) -> dict[str, float]:
@@ -56,26 +60,47 @@ def transitions(device: torch.device | str = "cpu") -> dict[str, torch.Tensor]:
 
 
 def updates(device: str = "cpu", width: int = 256, rivals: dict[str, Agent] | None = None,
-            **options) -> dict[str, float]:
-    """Seconds of an update of each method, and of `rivals`: anything with `update(batch, step, generator)`.
+            ways: tuple[str, ...] = tuple(WAYS), **options) -> dict[str, float]:
+    """Seconds of an update of one seed: of every method plainly, of the `COMPUTED` in other ways too, of `rivals`.
 
-    A call draws its batch and waits for the device.
+    A rival is anything with `update(batch, step, generator)`. A call draws its batch and waits for the device.
     """
-    data, generator = transitions(device), torch.Generator(device).manual_seed(0)
-    agents = {}
+    data = transitions(device)
+    candidates: dict[str, Callable[[], object]] = {}
+    members = {}
     for name, (method, settings) in UPDATES.items():
-        torch.manual_seed(0)
-        agents[name] = make_agent(method, OBS_DIM, ACTION_DIM, 10**6, method_config(method, width=width, **settings))
-        agents[name].to(device).set_observation_scale(data["obs"])
+        config = method_config(method, width=width, **settings)
+        for way in [way for way in ways if way == "plain" or name in COMPUTED]:
+            count, compiled = WAYS[way]
+            agents = []
+            for seed in range(count or 1):
+                torch.manual_seed(seed)
+                agents.append(make_agent(method, OBS_DIM, ACTION_DIM, 10**6, config).to(device))
+                agents[-1].set_observation_scale(data["obs"])
+            agent = stack(agents, compiled) if count else agents[0]
+            if compiled and not count:
+                compute_by(agent, Traced(compiled=True))
+            label = name if way == "plain" else f"{name}, {way}"
+            candidates[label], members[label] = _update(agent, data, count), count or 1
+    for name, rival in (rivals or {}).items():
+        candidates[name], members[name] = _update(rival, data, None), 1
+    return {name: seconds / members[name] for name, seconds in measure(candidates, **options).items()}
 
-    def update(agent) -> None:
-        rows = torch.randint(ROWS, (BATCH,), generator=generator, device=device)
+
+def _update(agent: Agent, data: dict[str, torch.Tensor], members: int | None) -> Callable[[], None]:
+    """A call that draws a batch, or one for each member, and updates."""
+    device = data["obs"].device
+    generators = [torch.Generator(device).manual_seed(seed) for seed in range(members or 1)]
+    generator = generators if members else generators[0]
+    shape = (members, BATCH) if members else (BATCH,)
+
+    def update() -> None:
+        rows = torch.randint(ROWS, shape, generator=generators[0], device=device)
         agent.update({name: column[rows] for name, column in data.items()}, 0, generator)
-        if data["obs"].is_cuda:
+        if device.type == "cuda":
             torch.cuda.synchronize()
 
-    return measure({name: lambda agent=agent: update(agent) for name, agent in (agents | (rivals or {})).items()},
-                   **options)
+    return update
 
 
 def latencies(steps: tuple[int, ...] = (1, 2, 5), batches: tuple[int, ...] = (1, 256), **options) -> dict[str, float]:

@@ -64,9 +64,9 @@ class Clock(ABC):
              device: torch.device | str | None = None) -> Tensor:
         """The K + 1 noise levels of a K-step sampler, from sigma_max to 0, evenly spaced in own time."""
         check_steps(steps)
-        first, last = self.time(torch.tensor([sigma_max, 0.0], dtype=torch.float64)).tolist()
-        first = first if self.start is None else self.start
-        tau = torch.linspace(first, last, steps + 1, dtype=torch.float64)
+        first, last = self.time(torch.tensor([sigma_max, 0.0], dtype=torch.float64))
+        first = first if self.start is None else torch.full_like(first, self.start)
+        tau = torch.lerp(first, last, torch.linspace(0, 1, steps + 1, dtype=torch.float64))
         return self.sigma(tau).clamp(max=sigma_max).float().to(device)
 
 

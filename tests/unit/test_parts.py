@@ -1,5 +1,7 @@
 """One update, computed in several ways: plainly, compiled, for many agents at once. All are the same update."""
 
+from functools import partial
+
 import pytest
 import torch
 from small_agents import CLONES, GUIDED, agent, batch, seeded
@@ -113,6 +115,19 @@ def test_compiled_it_is_the_same_update(compiled_stack):
         torch.testing.assert_close(ours[name], value, rtol=1e-3, atol=1e-4)
     for ours, theirs in zip(a.parameters(), expected.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("method", "settings"), [(name, {}) for name in CLONES + GUIDED] + VARIANTS)
+def test_every_method_can_be_traced_whole(method, settings, monkeypatch):
+    """As torch.compile needs it, without the time that a compiler takes."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    a, expected, generators = agent(method, **settings), agent(method, **settings), (seeded(0), seeded(0))
+    compute_by(a, Traced(compiled=True))
+    for i in range(2):
+        ours, theirs = a.update(batch(i), i, generators[0]), expected.update(batch(i), i, generators[1])
+    assert ours.keys() == theirs.keys() and torch.equal(generators[0].get_state(), generators[1].get_state())
+    for name, value in a.state_dict().items():
+        torch.testing.assert_close(value, expected.state_dict()[name], rtol=0, atol=1e-6)
 
 
 def test_a_tape_gives_what_its_generator_would_have_given():
