@@ -15,6 +15,7 @@ app.add_typer(data.app, name="data")
 for command in (runs.train, runs.evaluate, sweep.sweep, sweep.report, study.study, bench.bench):
     app.command()(command)
 
+LESS = "; out of memory: take a smaller --batch-size, fewer --seeds or fewer transitions; what was saved is complete"
 INTERRUPTED = 130  # typer's exit status for Ctrl-C
 
 
@@ -27,6 +28,12 @@ def main() -> None:
             raise
         say("stopped; what was saved is complete, and training goes on from there with --resume")
         sys.exit(1)
-    except (OSError, ValueError, ImportError, RuntimeError) as error:
-        say(f"error: {one_line(error)}")
+    except (OSError, ValueError, ImportError, RuntimeError, MemoryError) as error:
+        say(f"error: {one_line(error)}" + (LESS if _out_of_memory(error) else ""))
         sys.exit(1)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """NumPy and Python raise MemoryError, torch an error of its own for a GPU and RuntimeError for a CPU."""
+    return (isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+            or "can't allocate memory" in str(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from gtp_mini.datasets.store import check_room, unwritable, write_dataset
 from gtp_mini.datasets.task import Task
+from gtp_mini.lock import locked
 
 if TYPE_CHECKING:
     from gtp_mini.collect.rollout import Episode
@@ -40,6 +42,7 @@ def make_antmaze_dataset(
         FileExistsError: the dataset is there, or the unfinished one of other settings, and ``overwrite`` is not set.
         OSError: no room, or the folder cannot be written to.
         ImportError: MuJoCo or Gymnasium-Robotics is not installed.
+        RuntimeError: another process is making this dataset.
         ValueError, RuntimeError: as `gtp_mini.collect.parallel.make_units`.
     """
     from gtp_mini.worlds.antmaze import raw_antmaze_env
@@ -49,15 +52,14 @@ def make_antmaze_dataset(
     env = raw_antmaze_env(task.maze.env_id, continuing_task=task.maze.continuing, max_episode_steps=task.time_limit)
     from gtp_mini.collect.parallel import make_units
 
+    units, hold = unfinished(task, transitions, seed), ExitStack()
     try:
-        units = unfinished(task, transitions, seed)
-        _open(units, task, overwrite)
+        busy = f"another process is making {task.dataset_id}"
+        _writing(task, lambda: hold.enter_context(locked(units.folder.with_suffix(".lock"), busy)))
+        _writing(task, lambda: _open(units, overwrite))
         left = transitions * (UNIT_BYTES + DATASET_BYTES) - sum(f.stat().st_size for f in units.folder.glob("unit-*"))
         check_room(task.dataset_id, left, overwrite)
-        try:
-            make_units(units, transitions, processes, progress)
-        except OSError as error:
-            raise unwritable(task.dataset_id, error) from error
+        _writing(task, lambda: make_units(units, transitions, processes, progress))
         write_dataset(
             task.dataset_id,
             (_buffer(episode, seed) for episode in units.episodes(transitions)),
@@ -72,6 +74,7 @@ def make_antmaze_dataset(
         units.delete()
         return task.dataset_id
     finally:
+        hold.close()
         env.close()
 
 
@@ -86,13 +89,18 @@ def unfinished(task: Task, transitions: int, seed: int) -> Units:
     return Units(place.with_name(f".{place.name}.unfinished"), Recipe(task, seed), unit_size(transitions))
 
 
-def _open(units: Units, task: Task, overwrite: bool) -> None:
+def _writing(task: Task, action: Callable[[], object]) -> None:
+    """Does something that writes beside the dataset's place; what that place does not let it is said so."""
     try:
-        units.open(overwrite)
+        action()
     except FileExistsError:
         raise
     except OSError as error:
         raise unwritable(task.dataset_id, error) from error
+
+
+def _open(units: Units, overwrite: bool) -> None:
+    units.open(overwrite)
     for half in units.folder.glob(".making-*"):  # of a dataset that was being put together at a kill
         shutil.rmtree(half)
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from ..lock import locked
 from .cell import Cell, State, read_mark, state_of, write_mark
 from .engine import Engine
 from .job import Job
-from .lock import locked
 from .records import RECORDS, collect, write_records
 
 Say = Callable[[str], None]
@@ -26,7 +26,7 @@ def run_sweep(cells: list[Cell], folder: str | Path, engine: Engine, overwrite: 
         RuntimeError: another sweep is at work in the folder.
     """
     folder = Path(folder)
-    with locked(folder):
+    with locked(folder / "sweep.lock", f"another sweep is at work in {folder}"):
         states = states_of(cells, folder)
         _refuse(states, folder, overwrite)
         jobs = [Job(cell, folder / cell.name, states[cell.name].name == "changed")

@@ -125,6 +125,16 @@ def test_what_compiling_needs_is_asked_for_before_the_run_begins(cli, multigoal,
     assert status == 1 and "--compile" in err and "InvalidCxxCompiler" in err and not (tmp_path / "run").exists()
 
 
+def test_a_lack_of_memory_is_one_line_that_says_what_to_do(multigoal, tmp_path):
+    def little():
+        resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
+
+    done = subprocess.run([*COMMAND, *TRAIN, "--set", "width=60000", "--set", "depth=2", "--out", tmp_path / "run"],
+                          preexec_fn=little, capture_output=True, text=True)  # a layer of 14 GB
+    assert done.returncode == 1 and done.stderr.count("error:") == 1 and "Traceback" not in done.stderr
+    assert "out of memory: take a smaller --batch-size" in done.stderr and not (tmp_path / "run").exists()
+
+
 def test_settings_reach_the_run(cli, multigoal, tmp_path):
     status, _, err = cli(*TRAIN, "--out", tmp_path / "run", "--method", "gtp", "--eta", 0.5, "--seed", 4,
                          "--set", "ema_teacher=true", "--set", "sigma_max=5")

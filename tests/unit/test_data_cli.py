@@ -15,6 +15,7 @@ import pytest
 from gtp_mini.collect.parallel import make_units
 from gtp_mini.datasets.making import unfinished
 from gtp_mini.datasets.tasks import get_task
+from gtp_mini.lock import locked
 
 TASK = get_task("antmaze-umaze-diverse")
 MAKE = ["data", "make", TASK.name, "--seed", "3"]
@@ -72,6 +73,17 @@ def test_unfinished_data_of_other_settings(cli, datasets):
     assert cli(*MAKE, "--transitions", 400, "--processes", 1, "--overwrite")[0] == 0
     status, _, err = cli(*MAKE, "--transitions", 400)
     assert status == 1 and "exists" in err and hidden(datasets) == []
+
+
+def test_two_commands_do_not_make_one_dataset_at_once(cli, datasets):
+    task = get_task("antmaze-umaze")
+    folder = unfinished(task, 500, 0).folder
+    with locked(folder.with_suffix(".lock"), "held"):
+        status, _, err = cli("data", "make", task.name, "--transitions", 500)
+        assert status == 1 and f"another process is making {task.dataset_id} (process {os.getpid()})" in err
+        assert not folder.exists()
+    assert cli("data", "list")[0] == 0  # the file that is left disturbs nobody
+    assert cli("data", "make", task.name, "--transitions", 500)[0] == 0
 
 
 def test_a_full_disk_is_one_line_and_the_work_is_kept(datasets):

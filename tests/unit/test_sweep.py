@@ -15,10 +15,10 @@ from run_command import command
 from small_sweep import GROUP, SMALL, Deadly, Here, the_object
 
 from gtp_mini.datasets.tasks import TASKS
+from gtp_mini.lock import locked
 from gtp_mini.records import Run
 from gtp_mini.sweep import LocalEngine, load_plan, run_sweep, state_of
 from gtp_mini.sweep.job import Job
-from gtp_mini.sweep.lock import locked
 from gtp_mini.sweep.records import read_records
 from gtp_mini.sweep.run import states_of
 
@@ -302,8 +302,9 @@ def test_a_dry_run_shows_states_and_touches_nothing(sweep_folder, tmp_path, monk
 
 def test_one_sweep_at_a_time(tmp_path, multigoal):
     holder = subprocess.Popen(
-        [sys.executable, "-c", "import sys, time; from pathlib import Path\nfrom gtp_mini.sweep.lock import locked\n"
-         "with locked(Path(sys.argv[1])): print('held', flush=True); time.sleep(600)", str(tmp_path / "out")],
+        [sys.executable, "-c", "import sys, time; from pathlib import Path\nfrom gtp_mini.lock import locked\n"
+         "with locked(Path(sys.argv[1]), ''): print('held', flush=True); time.sleep(600)",
+         str(tmp_path / "out" / "sweep.lock")],
         stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout.readline() == "held\n"
@@ -315,9 +316,9 @@ def test_one_sweep_at_a_time(tmp_path, multigoal):
         holder.wait()
         holder.stdout.close()
     assert (tmp_path / "out" / "sweep.lock").read_text() == f"{holder.pid}\n"
-    with locked(tmp_path / "out"):  # what the killed one left binds nobody
+    with locked(tmp_path / "out" / "sweep.lock", "held"):  # what the killed one left binds nobody
         assert (tmp_path / "out" / "sweep.lock").read_text() == f"{os.getpid()}\n"
-        with pytest.raises(RuntimeError, match="another sweep"), locked(tmp_path / "out"):
+        with pytest.raises(RuntimeError, match="held"), locked(tmp_path / "out" / "sweep.lock", "held"):
             pass
 
 
