@@ -75,34 +75,41 @@ def evaluate(policy, task: Task, episodes: int = 100, sampling_steps: int = 2, s
     several modes does not pick anew at every step; with 1 an episode has one noise. The policy's `sample` must take
     `noise`.
     """
+    return evaluate_together([policy], task, [seed], episodes, sampling_steps, noise_scale, paths, progress,
+                             noise_memory)[0]
+
+
+def evaluate_together(policies: list, task: Task, seeds: list[int], episodes: int = 100, sampling_steps: int = 2,
+                      noise_scale: float = 1.0, paths: bool = False,
+                      progress: Callable[[int, int], None] | None = None,
+                      noise_memory: float = 0.0) -> list[Evaluation]:
+    """`evaluate` for several policies in one simulation, each from its own seed; what each does depends on it alone."""
     if episodes < 1:
         raise ValueError(f"episodes must be at least 1, got {episodes!r}")
     if not 0 <= noise_memory <= 1:
         raise ValueError(f"noise_memory must be between 0 and 1, got {noise_memory!r}")
-    device = next((p.device for p in getattr(policy, "parameters", list)()), torch.device("cpu"))
-    generator = torch.Generator(device).manual_seed(seed)
-    starts = np.random.SeedSequence(seed).generate_state(episodes)
     count = min(episodes, MAX_SLOTS)
-    worlds = make_worlds(task, count)
-    latency = None
+    worlds = make_worlds(task, count * len(policies))
     try:
-        slots = [_Slot(worlds, i, starts[i::count], paths) for i in range(count)]
-        while active := [slot for slot in slots if not slot.finished]:
-            obs = torch.as_tensor(np.stack([slot.obs for slot in active]), device=device)
-            remembered = {"noise": _noise(active, task.action_dim, noise_memory, generator)} if noise_memory else {}
-            actions = policy.sample(obs=obs, steps=sampling_steps, generator=generator, noise_scale=noise_scale,
-                                    **remembered)
-            answers = worlds.step([slot.index for slot in active], actions.clamp(-1, 1).cpu().numpy())
-            for slot, answer in zip(active, answers, strict=True):
+        players = []
+        for i, (policy, seed) in enumerate(zip(policies, seeds, strict=True)):
+            starts = np.random.SeedSequence(seed).generate_state(episodes)
+            slots = [_Slot(worlds, i * count + j, starts[j::count], paths) for j in range(count)]
+            players.append(_Player(policy, seed, slots))
+        while acting := [player for player in players if player.active]:
+            actions = [player.act(task, sampling_steps, noise_scale, noise_memory) for player in acting]
+            slots = [slot for player in acting for slot in player.active]
+            for slot, answer in zip(slots, worlds.step([s.index for s in slots], np.concatenate(actions)), strict=True):
                 slot.take(answer)
-            latency = latency or action_latency(policy, obs[:1], sampling_steps)
             if progress:
-                progress(sum(len(slot.done) for slot in slots), episodes)
+                done = sum(len(slot.done) for player in players for slot in player.slots)
+                progress(done, episodes * len(players))
     finally:
         worlds.close()
-    done = [slots[i % count].done[i // count] for i in range(episodes)]
-    return Evaluation(done, latency, {"sampling_steps": sampling_steps, "seed": seed, "noise_scale": noise_scale}
-                      | ({"noise_memory": noise_memory} if noise_memory else {}))
+    settings = {"sampling_steps": sampling_steps, "noise_scale": noise_scale}
+    settings |= {"noise_memory": noise_memory} if noise_memory else {}
+    return [Evaluation([player.slots[i % count].done[i // count] for i in range(episodes)], player.latency,
+                       settings | {"seed": seed}) for player, seed in zip(players, seeds, strict=True)]
 
 
 def _noise(slots: list["_Slot"], action_dim: int, memory: float, generator: torch.Generator) -> torch.Tensor:
@@ -135,6 +142,29 @@ def _median_ms(decide: Callable[[], object], repeats: int = 30) -> float:
         decide()
         times.append(time.perf_counter() - start)
     return 1000 * float(np.median(times[5:]))
+
+
+class _Player:
+    """A policy, its source of noise, and the environments it acts in."""
+
+    def __init__(self, policy, seed: int, slots: list["_Slot"]):
+        self.policy, self.slots, self.latency = policy, slots, None
+        self.device = next((p.device for p in getattr(policy, "parameters", list)()), torch.device("cpu"))
+        self.generator = torch.Generator(self.device).manual_seed(seed)
+
+    @property
+    def active(self) -> list["_Slot"]:
+        return [slot for slot in self.slots if not slot.finished]
+
+    def act(self, task: Task, steps: int, noise_scale: float, noise_memory: float) -> np.ndarray:
+        """An action (n, A) for each environment whose episodes are not over, in one call of the policy."""
+        active = self.active
+        obs = torch.as_tensor(np.stack([slot.obs for slot in active]), device=self.device)
+        remembered = {"noise": _noise(active, task.action_dim, noise_memory, self.generator)} if noise_memory else {}
+        actions = self.policy.sample(obs=obs, steps=steps, generator=self.generator, noise_scale=noise_scale,
+                                     **remembered)
+        self.latency = self.latency or action_latency(self.policy, obs[:1], steps)
+        return actions.clamp(-1, 1).cpu().numpy()
 
 
 class _Slot:

@@ -16,7 +16,7 @@ from ..records import Run
 from ..returns import n_step_returns
 from .config import TrainConfig, agent_config, critic_of, run_record
 from .log import Log
-from .member import Member
+from .member import Member, publish
 
 
 def train(config: TrainConfig, out: str, resume: bool = False, overwrite: bool = False, progress: bool = True) -> Run:
@@ -97,8 +97,7 @@ def train_together(configs: list[TrainConfig], outs: list[str], resume: bool = F
                for i, (run, c) in enumerate(zip(runs, configs, strict=True))]
     with Log(runs, config, start, limit, progress) as log:
         if start:
-            for member in members:
-                member.publish(task, start, log)
+            publish(members, task, start, log)
         for step in range(start, config.steps):
             log.add(step + 1, agent.update(draw(generator), step, generator))
             done = step + 1
@@ -106,7 +105,7 @@ def train_together(configs: list[TrainConfig], outs: list[str], resume: bool = F
                 check_tensors(agent.state_tensors(), done, config.kept(done))
                 for member, g in zip(members, generators, strict=True):
                     member.save(g, done)
-                    member.publish(task, done, log)
+                publish(members, task, done, log)
     return runs
 
 

@@ -9,7 +9,7 @@ from torch import nn
 from ..agents import Agent
 from ..agents.parts import unstacked
 from ..datasets.task import Task
-from ..evaluation import evaluate
+from ..evaluation import evaluate_together
 from ..records import Run
 from ..saving import save
 from .config import TrainConfig
@@ -32,33 +32,45 @@ class Member:
             state = {name: value[self.index].clone() if value.ndim else value for name, value in state.items()}
         self.run.save_state(state | {"generator": generator.get_state()}, step)
 
-    def publish(self, task: Task, step: int, log: Log) -> None:
-        """What follows from a saved state: weights and, where one is due, an evaluation. Made again on resume, as a
-        kill may have come between."""
-        policy = self._own(self.agent.published())
-        save(policy, self.run.path / "model.safetensors")
+    def publish(self) -> None:
+        """The weights that follow from a saved state."""
+        save(self.policy(), self.run.path / "model.safetensors")
         if self.agent.needs_values and not self.config.critic:
             save(self._own(self.agent.values), self.run.path / "critic.safetensors")
-        every = self.config.eval_every
-        if every and (step % every == 0 or step == self.config.steps):
-            if step not in [e["checkpoint_step"] for e in self._evaluations()]:
-                log.say(self._evaluate(policy, task, step))
+
+    def policy(self) -> nn.Module:
+        """The policy as it stands."""
+        return self._own(self.agent.published())
 
     def _own(self, module: nn.Module) -> nn.Module:
         return module if self.index is None else unstacked(module, self.index)
 
-    def _evaluations(self) -> list[dict]:
+    def watched(self) -> list[dict]:
         """The run's evaluations, without those that somebody asked for later."""
         return [e for e in self.run.evaluations() if e.get("during_training")]
 
-    def _evaluate(self, policy: nn.Module, task: Task, step: int) -> str:
-        """Evaluates the policy as it stands, records it, and keeps the weights if their return is the best so far."""
-        c = self.config
-        best = max((e["return_mean"] for e in self._evaluations()), default=-math.inf)
-        result = evaluate(policy, task, c.eval_episodes, c.sampling_steps, c.seed).summary()
+    def record(self, policy: nn.Module, result: dict, task: Task, step: int) -> str:
+        """Records an evaluation, and keeps the weights if their return is the best so far; a line about it."""
+        best = max((e["return_mean"] for e in self.watched()), default=-math.inf)
         if result["return_mean"] > best:
             save(policy, self.run.path / "best.safetensors")
-        self.run.add_evaluation({"task": task.name, "method": c.method, "checkpoint_step": step,
+        self.run.add_evaluation({"task": task.name, "method": self.config.method, "checkpoint_step": step,
                                  "during_training": True} | result)
         return (f"step {step}: return {result['return_mean']:.2f}, success {result['success_rate']:.2f} over "
                 f"{result['episodes']} episodes" + (f" ({self.run.path})" if self.index is not None else ""))
+
+
+def publish(members: list[Member], task: Task, step: int, log: Log) -> None:
+    """What follows from saved states: weights and, where one is due, an evaluation, of all in one simulation. Made
+    again on resume, as a kill may have come between."""
+    for member in members:
+        member.publish()
+    c = members[0].config
+    if not c.eval_every or (step % c.eval_every and step != c.steps):
+        return
+    due = [member for member in members if step not in [e["checkpoint_step"] for e in member.watched()]]
+    policies = [member.policy() for member in due]
+    results = evaluate_together(policies, task, [member.config.seed for member in due], c.eval_episodes,
+                                c.sampling_steps) if due else []
+    for member, policy, result in zip(due, policies, results, strict=True):
+        log.say(member.record(policy, result.summary(), task, step))

@@ -1,6 +1,7 @@
 """Evaluations with policies whose score is known beforehand."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gtp_mini.datasets.tasks import get_task
-from gtp_mini.evaluation import MAX_SLOTS, evaluate, wilson_interval
+from gtp_mini.evaluation import MAX_SLOTS, evaluate, evaluate_together, wilson_interval
 from gtp_mini.flow_map import FlowMap, FlowMapConfig
 from gtp_mini.worlds.multigoal import GOALS, TIME_LIMIT
 
@@ -99,6 +100,21 @@ def test_all_policies_meet_the_same_starts_however_many_episodes():
     np.testing.assert_array_equal(starts, [e.path[0] for e in other])
     np.testing.assert_array_equal(starts[:7], [e.path[0] for e in few])
     assert len(np.unique(starts, axis=0)) == len(starts) == 2 * MAX_SLOTS + 13
+
+
+@pytest.mark.parametrize(("task", "memory", "episodes"), [("multigoal", 0.0, MAX_SLOTS + 5), ("antmaze-umaze", 0.5, 3)])
+def test_policies_evaluated_together_do_what_each_does_alone(task, memory, episodes):
+    task = replace(get_task(task), time_limit=10)
+    torch.manual_seed(0)
+    policies = [FlowMap(FlowMapConfig(task.action_dim, task.obs_dim, width=8)) for _ in range(3)]
+    options = {"episodes": episodes, "paths": True, "noise_memory": memory}
+    together = evaluate_together(policies, task, [4, 4, 5], **options)
+    for policy, seed, found in zip(policies, (4, 4, 5), together, strict=True):
+        alone = evaluate(policy, task, seed=seed, **options)
+        for a, b in zip(alone.episodes, found.episodes, strict=True):
+            assert np.array_equal(a.path, b.path) and (a.total_reward, a.length) == (b.total_reward, b.length)
+        assert alone.settings == found.settings
+    assert not np.array_equal(together[0].episodes[0].path, together[1].episodes[0].path)
 
 
 def test_every_episode_is_whole():

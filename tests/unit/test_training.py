@@ -175,7 +175,7 @@ def fake_evaluations(monkeypatch, scores):
             score = scores.pop(0)
             return {"return_mean": score, "success_rate": 1 - score, "episodes": 1}
 
-    monkeypatch.setattr(gtp_mini.training.member, "evaluate", lambda *_, **__: Result([], 0.0))
+    monkeypatch.setattr(gtp_mini.training.member, "evaluate_together", lambda *_, **__: [Result([], 0.0)])
 
 
 def weights_at(config, step, folder):
