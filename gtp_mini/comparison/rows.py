@@ -47,7 +47,8 @@ def summary(runs: list[dict], which: Setting) -> dict:
         "interval_over_runs": student_interval(rates),
         "episodes": episodes, "interval_over_episodes": wilson_interval(sum(wins), episodes) if found else None,
         "fell": sum(falls) / episodes if falls else None, "steps_to_success": sum(steps) / sum(wins) if steps else None,
-        "action_latency_ms": float(np.median([e["action_latency_ms"] for e in found])) if found else None}
+        "action_latency_ms": _median(e.get("action_latency_ms") for e in found),
+        "fast_action_latency_ms": _median(e.get("fast_action_latency_ms") for e in found)}
 
 
 def method_rows(groups: Groups, choice: Choice) -> list[dict]:
@@ -127,6 +128,12 @@ def _order(which: Setting) -> tuple:
     """The last checkpoint first, all of the noise first, K going up."""
     return (which.checkpoint != "last", which.eta is not None, which.eta or 0.0, -which.noise_scale, which.noise_memory,
             which.sampling_steps)
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    """The median of what is on record."""
+    found = [value for value in values if value is not None]
+    return float(np.median(found)) if found else None
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

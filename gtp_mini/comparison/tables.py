@@ -47,9 +47,10 @@ def _all(report: Report) -> Iterator[Table]:
          for row in report.methods])
     yield Table(
         "What it takes", "Falls are per episode, steps to the goal per success; ms are the median over runs of one "
-        "decision for one observation.",
+        "decision for one observation, by torch and, where `acting.FastPolicy` has the method, by that.",
         [{"task": row["task"], "method": row["method"], "K": row["sampling_steps"], "fell": _number(row["fell"]),
           "steps to the goal": _number(row["steps_to_success"], 0), "ms an action": _number(row["action_latency_ms"]),
+          "ms, fast": _number(row["fast_action_latency_ms"]),
           "updates": f"{row['updates']:,}", "updates/s": _number(row["updates_per_second"], 0),
           "minutes a run": _number(row["minutes"], 1)} for row in report.methods if "updates" in row])
     yield Table(

@@ -51,19 +51,21 @@ RECORDS = (runs(UMAZE, "gtp", 1.0, 0.8) + runs(MEDIUM, "gtp", 0.5, 0.7) + runs(U
 def test_a_methods_runs_are_summed_up():
     rich = [record(UMAZE, "gtp", 0, [evaluation(0.8, fallen_rate=0.2, steps_to_success_mean=300.0)]),
             record(UMAZE, "gtp", 1, [evaluation(0.4, fallen_rate=0.6, steps_to_success_mean=360.0,
-                                                action_latency_ms=0.7)])]
+                                                action_latency_ms=0.7, fast_action_latency_ms=0.03)])]
     (row,) = make_report(rich).methods
     assert row["success"] == pytest.approx(0.6) and row["runs"] == 2 and row["episodes"] == 20
     half = 12.7062 * 0.2  # t(0.975, 1) times the standard error
     assert row["interval_over_runs"] == pytest.approx((0.6 - half, 0.6 + half), abs=1e-4)
     assert row["interval_over_episodes"] == wilson_interval(12, 20)
     assert row["fell"] == pytest.approx(0.4) and row["steps_to_success"] == pytest.approx((8 * 300 + 4 * 360) / 12)
+    assert row["fast_action_latency_ms"] == 0.03  # of those that have one
     assert row["action_latency_ms"] == 0.6 and row["updates"] == 100 and row["updates_per_second"] == 2.0
 
 
 def test_what_is_not_on_record_is_none():
     (row,) = make_report([record(UMAZE, "gtp", 0, [evaluation(0.0)])]).methods
-    for name in ("interval_over_runs", "fell", "steps_to_success", "last_three", "best_checkpoint", "highest_watched"):
+    for name in ("interval_over_runs", "fell", "steps_to_success", "last_three", "best_checkpoint", "highest_watched",
+                 "fast_action_latency_ms"):
         assert row[name] is None
     assert "| - |" in to_markdown(make_report([record(UMAZE, "gtp", 0, [evaluation(0.0)])]))
 
