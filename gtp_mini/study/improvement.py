@@ -1,7 +1,7 @@
 """Who improves on the data? Every agent in two small worlds: goals of different value, and a maze to stitch through.
 
-`strength` finds, with one seed of its own and half the updates, how strongly each agent should listen to its critic in
-each world; `improvement` trains all agents with that, several seeds. All have the same data, updates, networks, critic
+`strength` finds, with one seed of its own, how strongly each agent should listen to its critic in each world;
+`improvement` trains all agents with that, several seeds. All have the same data, updates, networks, critic
 and learning rate.
 """
 
@@ -35,7 +35,7 @@ IMPROVERS: dict[str, tuple[str, list[dict]]] = {  # name in the tables: method, 
     "dipo-offline": ("dipo-offline", [{"action_steps": steps} for steps in (1, 5, 20)]),
 }
 AGENTS = CLONES | IMPROVERS
-STEPS, STRENGTH_STEPS, WIDTH, LR, CRITIC_LR = 4_000, 2_000, 64, 1e-3, 3e-4
+STEPS, WIDTH, LR, CRITIC_LR = 4_000, 64, 1e-3, 3e-4
 EPISODES, CANDIDATES, TUNING_SEED = 100, 16, 100
 SAMPLING_STEPS = (1, 2, 5)
 # K and number of candidates at which an agent's strength is chosen: chains are trained for five steps, IDQL is a choice
@@ -53,7 +53,7 @@ def prepare() -> None:
 
 
 def strength_cells(seeds: int, folder: Path) -> list[dict]:
-    return [_cell(task, name, TUNING_SEED, settings, STRENGTH_STEPS)
+    return [_cell(task, name, TUNING_SEED, settings) | {"at": [list(CHOSEN_AT[name])]}
             for task in TASKS for name, (_, choices) in IMPROVERS.items() for settings in choices]
 
 
@@ -63,18 +63,19 @@ def cells(seeds: int, folder: Path) -> list[dict]:
     if store.missing(strength_cells(seeds, folder)):
         raise ValueError("the part improvement needs the part strength first: gtp-mini study strength improvement")
     chosen = best_strengths(store.rows())
-    return [_cell(task, name, seed, chosen.get((task, name), {}), STEPS)
+    return [_cell(task, name, seed, chosen.get((task, name), {}))
             for seed in range(seeds) for task in TASKS for name in AGENTS]
 
 
-def _cell(task: str, name: str, seed: int, settings: dict, steps: int) -> dict:
+def _cell(task: str, name: str, seed: int, settings: dict) -> dict:
     shared = {"width": WIDTH, "lr": LR} | ({"critic_lr": CRITIC_LR} if name in IMPROVERS else {})
     return {"task": task, "name": name, "method": AGENTS[name][0], "seed": seed, "settings": settings, "shared": shared,
-            "steps": steps}
+            "steps": STEPS}
 
 
 def measure(cell: dict) -> dict:
-    """Trains an agent and evaluates it for each K, alone and as the best of 16 candidates by its critic."""
+    """Trains an agent and evaluates it for each K, alone and as the best of 16 candidates by its critic; or only where
+    the cell says, at [[K, candidates], ...]."""
     from ..datasets.transitions import load_transitions
 
     task = get_task(cell["task"])
@@ -90,20 +91,20 @@ def measure(cell: dict) -> dict:
     except RuntimeError as error:  # diverged: that is a result
         return {"failed": str(error)}
     seconds = time.process_time() - start
-    policies = {1: (agent.policy, SAMPLING_STEPS)}
+    policies, wanted = {1: agent.policy}, [[k, 1] for k in SAMPLING_STEPS]
     if cell["name"] in IMPROVERS:
-        choice = BestOfN(agent.policy, agent.values.target_critic, BestOfNConfig(CANDIDATES))
-        policies[CANDIDATES] = (choice, SAMPLING_STEPS[1:])
+        policies[CANDIDATES] = BestOfN(agent.policy, agent.values.target_critic, BestOfNConfig(CANDIDATES))
+        wanted += [[k, CANDIDATES] for k in SAMPLING_STEPS[1:]]
     rows = torch.randint(len(found.obs), (5000,), generator=torch.Generator().manual_seed(0))
     evaluations = []
-    for candidates, (policy, steps) in policies.items():
-        for k in steps:
-            result = evaluate(policy, task, EPISODES, k, seed=cell["seed"]).summary()
-            action = policy.sample(obs=found.obs[rows], steps=k, generator=torch.Generator().manual_seed(1))
-            ratio = float(action.clamp(-1, 1).std(0).norm() / found.action[rows].std(0).norm())
-            evaluations.append({"K": k, "candidates": candidates, "std_ratio": ratio} | {
-                name: result.get(name) for name in ("return_mean", "success_rate", "episode_length_mean",
-                                                    "action_latency_ms", "goal_shares")})
+    for k, candidates in cell.get("at", wanted):
+        policy = policies[candidates]
+        result = evaluate(policy, task, EPISODES, k, seed=cell["seed"]).summary()
+        action = policy.sample(obs=found.obs[rows], steps=k, generator=torch.Generator().manual_seed(1))
+        ratio = float(action.clamp(-1, 1).std(0).norm() / found.action[rows].std(0).norm())
+        evaluations.append({"K": k, "candidates": candidates, "std_ratio": ratio} | {
+            name: result.get(name) for name in ("return_mean", "success_rate", "episode_length_mean",
+                                                "action_latency_ms", "goal_shares")})
     return {"train_seconds": seconds, "evaluations": evaluations}
 
 
