@@ -16,6 +16,7 @@ TABLES: dict[str, Callable[[], list[dict]]] = {
     "results": lambda: book.results(*(Run.open(book.shipped(name)) for name in RUNS)),
     "bias": lambda: headlines.bias_law(book.shipped("study")),
     "few steps": lambda: headlines.few_steps(book.shipped("study")),
+    "temperatures": lambda: headlines.temperatures(book.shipped("study")),
     "improvers": lambda: headlines.improvers(book.shipped("study")),
 }
 

@@ -9,13 +9,16 @@ from typing import Annotated
 import typer
 
 from ..agents import METHODS
+from ..training.presets import PRESETS, Preset
 from .terms import Json, Seed, known_task, one_line, print_json, progress_bar, say, usage
 
 
 def train(
     task: Annotated[str, typer.Argument(help="A task's name, or the id of a Minari dataset.")],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
-    method: Annotated[str, typer.Option(help=f"One of {', '.join(METHODS)}.")] = "gtp",
+    method: Annotated[str | None, typer.Option(help=f"One of {', '.join(METHODS)}; gtp by default.")] = None,
+    preset: Annotated[str | None, typer.Option(help=f"A whole recipe, of which the other options change what they "
+                                                    f"name: {', '.join(PRESETS)}.")] = None,
     steps: Annotated[int | None, typer.Option(help="Gradient updates; the task has a default.", min=1,
                                               max=10**9)] = None,
     seed: Seed = 0,
@@ -36,6 +39,8 @@ def train(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     critic: Annotated[Path | None, typer.Option(help="Folder of a run whose values are taken as they are; without it "
                                                      "the method learns its own.")] = None,
+    critic_steps: Annotated[int | None, typer.Option(help="Train values alone for so many updates first, in the "
+                                                           "folder's critic, then the policy on them.", min=0)] = None,
     compile: Annotated[bool, typer.Option("--compile", help="Updates through torch.compile: quicker, after half a "
                                                              "minute of a C++ compiler.")] = False,
     make_data: Annotated[bool, typer.Option("--make-data", help="Make the task's data first if they are missing.")
@@ -51,18 +56,26 @@ def train(
     from ..datasets.opening import how_to_get
     from ..datasets.store import list_datasets
     from ..datasets.tasks import TASKS
-    from ..training import TrainConfig, train_together
+    from ..training import TrainConfig, train_critic_first, train_together
 
+    if preset is not None and preset not in PRESETS:
+        raise usage(f"unknown preset {preset!r}; known: {', '.join(PRESETS)}")
+    default_steps = TASKS[task].default_steps if task in TASKS else 100_000
+    recipe = PRESETS[preset] if preset else Preset("", transitions, "gtp", default_steps)
+    of_preset = recipe.settings if method in (None, recipe.method) else {}
+    method, steps, transitions = method or recipe.method, steps or recipe.steps, transitions or recipe.transitions
+    critic_steps = recipe.critic_steps if critic_steps is None else critic_steps
     if method not in METHODS:
         raise usage(f"unknown method {method!r}; known: {', '.join(METHODS)}")
     if resume and overwrite:
         raise usage("--resume goes on and --overwrite starts again: give one of them")
-    settings = dict(_parse_setting(text) for text in setting or [])
+    if critic and critic_steps:
+        raise usage("--critic takes values that are trained, --critic-steps trains some: give one of them")
+    settings = of_preset | dict(_parse_setting(text) for text in setting or [])
     if eta is not None:
         settings["eta"] = eta
-    steps = steps or (TASKS[task].default_steps if task in TASKS else 100_000)
     try:
-        method_config(method, **settings)
+        needs_values = method_config(method, **settings).needs_values
         config = TrainConfig(task, method, steps, seed, batch_size, settings, log_every, checkpoint_every, eval_every,
                              eval_episodes, sampling_steps, device, critic and str(critic), compile)
     except (ValueError, TypeError) as error:
@@ -80,7 +93,11 @@ def train(
             TASKS[task].make(transitions, seed=0, progress=progress, processes=available_threads())
     configs = [replace(config, seed=seed + i) for i in range(seeds)]
     outs = [out if seeds == 1 else out / f"seed-{c.seed}" for c in configs]
-    runs = train_together(configs, [str(path) for path in outs], resume=resume, overwrite=overwrite)
+    outs = [str(path) for path in outs]
+    if critic_steps and needs_values:
+        runs = train_critic_first(configs, outs, critic_steps, recipe.critic_settings, resume, overwrite)
+    else:
+        runs = train_together(configs, outs, resume, overwrite)
     for run, c in zip(runs, configs, strict=True):
         if as_json:
             last = {name: values[-1] if math.isfinite(values[-1]) else None for name, values in run.metrics().items()}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import improvement, quality
+from . import improvement, quality, temperature
 from .bias import fixed_point
 from .records import Store
 from .report import mean_interval
@@ -47,6 +47,24 @@ def _over_toys(rows: list[dict], name: str, k: int, equal_time: bool) -> list[fl
     seeds = set.intersection(*map(set, per_toy))
     of_seed = [[values[seed] for values in per_toy] for seed in sorted(seeds)]
     return [None if None in values else float(np.mean(values)) for values in of_seed]
+
+
+def temperatures(folder: Path) -> list[dict]:
+    """How far the arms' learned probabilities are from the closed form: the largest error, over arms and temperatures,
+    of the mean over seeds."""
+    rows, table = Store(folder, "temperature").rows(), []
+    for method, bandit, rule in temperature.KINDS:
+        line = {"method": method, "bandit": bandit, "rule": rule}
+        for label, every in (("its own network", False), ("one for all", True)):
+            pairs = temperature.pairs(rows, method=method, bandit=bandit, rule=rule)
+            errors = []
+            for eta in temperature.ETAS:
+                found = [(shares, truth) for e, one_for_all, shares, truth in pairs if (e, one_for_all) == (eta, every)]
+                if found:
+                    errors.append(np.abs(np.mean([shares for shares, _ in found], axis=0) - found[0][1]).max())
+            line[label] = float(max(errors)) if errors else "-"
+        table.append(line)
+    return table
 
 
 def improvers(folder: Path) -> list[dict]:

@@ -49,7 +49,7 @@ def measure(cell: dict) -> dict:
     return {"shares": shares}
 
 
-def _pairs(rows: list[dict], **wanted) -> list[tuple[float, bool, np.ndarray, np.ndarray]]:
+def pairs(rows: list[dict], **wanted) -> list[tuple[float, bool, np.ndarray, np.ndarray]]:
     """(eta, one network for all?, learned shares (M,), closed form (M,)) of the runs with these settings."""
     found = []
     for row in rows:
@@ -71,7 +71,7 @@ def tables(rows: list[dict]) -> dict[str, list[dict]]:
         for method, rule in [(kind[0], kind[2]) for kind in KINDS if kind[1] == bandit]:
             for every in (False, True):
                 for eta in ETAS:
-                    runs = [p for p in _pairs(rows, bandit=bandit, method=method, rule=rule)
+                    runs = [p for p in pairs(rows, bandit=bandit, method=method, rule=rule)
                             if p[:2] == (eta, every)]
                     if runs:
                         shares, truth = np.stack([r[2] for r in runs]), runs[0][3]
@@ -94,7 +94,7 @@ def plot(rows: list[dict]):
         truth = np.stack([getattr(DISCRETE, RULES[rule])(float(eta)).numpy() for eta in fine])
         lines = axis.plot(fine, truth)
         for every, marker in ((False, "o"), (True, "x")):
-            for eta, one_for_all, shares, _ in _pairs(rows, bandit="discrete", method="gtp-sd", rule=rule):
+            for eta, one_for_all, shares, _ in pairs(rows, bandit="discrete", method="gtp-sd", rule=rule):
                 if one_for_all == every:
                     for share, line in zip(shares, lines, strict=True):
                         axis.plot(eta, share, marker, color=line.get_color(), alpha=0.6)
