@@ -16,7 +16,7 @@ from .terms import Json, Seed, known_task, one_line, print_json, progress_bar, s
 def train(
     task: Annotated[str, typer.Argument(help="A task's name, or the id of a Minari dataset.")],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
-    method: Annotated[str | None, typer.Option(help=f"One of {', '.join(METHODS)}; gtp by default.")] = None,
+    method: Annotated[str | None, typer.Option(help=f"One of {', '.join(METHODS)}. By default gtp.")] = None,
     preset: Annotated[str | None, typer.Option(help=f"A whole recipe, of which the other options change what they "
                                                     f"name: {', '.join(PRESETS)}.")] = None,
     steps: Annotated[int | None, typer.Option(help="Gradient updates; the task has a default.", min=1,

@@ -102,9 +102,10 @@ def train_together(configs: list[TrainConfig], outs: list[str], resume: bool = F
             log.add(step + 1, agent.update(draw(generator), step, generator))
             done = step + 1
             if done % config.checkpoint_every == 0 or done == config.steps:
-                check_tensors(agent.state_tensors(), done, config.kept(done))
+                state = agent.state_tensors()
+                check_tensors(state, done, config.kept(done))
                 for member, g in zip(members, generators, strict=True):
-                    member.save(g, done)
+                    member.save(state, g, done)
                 publish(members, task, done, log)
     return runs
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ..agents import Agent
+from ..agents.base import Batch
 from ..agents.parts import unstacked
 from ..datasets.task import Task
 from ..evaluation import evaluate_together
@@ -25,9 +26,8 @@ class Member:
     agent: Agent
     index: int | None  # None: the agent is no stack
 
-    def save(self, generator: torch.Generator, step: int) -> None:
-        """What resuming needs."""
-        state = self.agent.state_tensors()
+    def save(self, state: Batch, generator: torch.Generator, step: int) -> None:
+        """What resuming needs: the agent's state, or this run's share of the stack's."""
         if self.index is not None:  # the optimisers' counts, 0-d, are the same for all
             state = {name: value[self.index].clone() if value.ndim else value for name, value in state.items()}
         self.run.save_state(state | {"generator": generator.get_state()}, step)
