@@ -61,7 +61,7 @@ def train(
     if preset is not None and preset not in PRESETS:
         raise usage(f"unknown preset {preset!r}; known: {', '.join(PRESETS)}")
     default_steps = TASKS[task].default_steps if task in TASKS else 100_000
-    recipe = PRESETS[preset] if preset else Preset("", transitions, "gtp", default_steps)
+    recipe = PRESETS[preset] if preset else Preset(transitions, "gtp", default_steps)
     of_preset = recipe.settings if method in (None, recipe.method) else {}
     method, steps, transitions = method or recipe.method, steps or recipe.steps, transitions or recipe.transitions
     critic_steps = recipe.critic_steps if critic_steps is None else critic_steps

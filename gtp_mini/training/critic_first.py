@@ -1,4 +1,4 @@
-"""Values first, then the policy on them: what offline the order costs nothing, and saves most of the time.
+"""Values first, then the policy on them.
 
 Values from the data's actions alone (implicit Q-learning) do not ask the policy. Trained before it, they are ready when
 its first update weighs actions, the advantages of all data are computed once, and the policy's updates are its own.

@@ -29,7 +29,7 @@ def train(config: TrainConfig, out: str, resume: bool = False, overwrite: bool =
 
 def train_together(configs: list[TrainConfig], outs: list[str], resume: bool = False, overwrite: bool = False,
                    progress: bool = True) -> list[Run]:
-    """Trains several runs as one program, on a GPU in little more time than one of them.
+    """Trains several runs as one program.
 
     They may differ in seed, in eta and in whose critic they take. Each folder is what it would be had the run been
     trained alone: the same stream of random numbers, results equal to rounding. Raises ValueError if they differ in

@@ -32,15 +32,13 @@ class Member:
             state = {name: value[self.index].clone() if value.ndim else value for name, value in state.items()}
         self.run.save_state(state | {"generator": generator.get_state()}, step)
 
-    def publish(self) -> None:
-        """The weights that follow from a saved state."""
-        save(self.policy(), self.run.path / "model.safetensors")
+    def publish(self) -> nn.Module:
+        """Writes the weights that follow from a saved state; returns the policy."""
+        policy = self._own(self.agent.published())
+        save(policy, self.run.path / "model.safetensors")
         if self.agent.needs_values and not self.config.critic:
             save(self._own(self.agent.values), self.run.path / "critic.safetensors")
-
-    def policy(self) -> nn.Module:
-        """The policy as it stands."""
-        return self._own(self.agent.published())
+        return policy
 
     def _own(self, module: nn.Module) -> nn.Module:
         return module if self.index is None else unstacked(module, self.index)
@@ -63,14 +61,15 @@ class Member:
 def publish(members: list[Member], task: Task, step: int, log: Log) -> None:
     """What follows from saved states: weights and, where one is due, an evaluation, of all in one simulation. Made
     again on resume, as a kill may have come between."""
-    for member in members:
-        member.publish()
+    published = [(member, member.publish()) for member in members]
     c = members[0].config
     if not c.eval_every or (step % c.eval_every and step != c.steps):
         return
-    due = [member for member in members if step not in [e["checkpoint_step"] for e in member.watched()]]
-    policies = [member.policy() for member in due]
-    results = evaluate_together(policies, task, [member.config.seed for member in due], c.eval_episodes,
-                                c.sampling_steps) if due else []
-    for member, policy, result in zip(due, policies, results, strict=True):
+    due = [(member, policy) for member, policy in published
+           if step not in [e["checkpoint_step"] for e in member.watched()]]
+    if not due:
+        return
+    results = evaluate_together([policy for _, policy in due], task, [member.config.seed for member, _ in due],
+                                c.eval_episodes, c.sampling_steps)
+    for (member, policy), result in zip(due, results, strict=True):
         log.say(member.record(policy, result.summary(), task, step))
