@@ -1,6 +1,8 @@
-"""The interactive figure: one object that is live in JupyterLab and moves on a static page without a kernel."""
+"""The interactive figures: objects that are live in JupyterLab and move on a static page without a kernel."""
 
 from .figure import FlowMapFigure
+from .flipbook import Flipbook
 from .scenes import Condition, World
+from .triangle import TriangleFigure
 
-__all__ = ["Condition", "FlowMapFigure", "World"]
+__all__ = ["Condition", "FlowMapFigure", "Flipbook", "TriangleFigure", "World"]

@@ -3,14 +3,7 @@
 const FRAME_BUDGET_MS = 12; // of the 16 that a frame has: a long computation goes on in the next frame
 
 export function mount(element, spec, kernel = null) {
-  const root = make("figure", "gtp-figure"), stage = make("div", "gtp-stage"), panel = make("div", "gtp-panel");
-  const canvas = make("canvas", "gtp-canvas"), chart = make("div", "gtp-bars"), words = make("p", "gtp-words");
-  canvas.setAttribute("role", "img");
-  words.setAttribute("aria-live", "polite");
-  stage.append(canvas);
-  root.append(stage, panel);
-  element.replaceChildren(root);
-
+  const figure = openFigure(element), { root, panel, canvas } = figure, chart = make("div", "gtp-bars");
   const models = spec.models.map(loadModel), noise = decode(spec.noise);
   const scene = (spec.world ? worldScene : sampleScene)(spec, models, noise);
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -46,8 +39,7 @@ export function mount(element, spec, kernel = null) {
     scene.show(canvas);
     const told = scene.tell(state);
     bars(chart, told.rows);
-    words.textContent = told.words;
-    canvas.setAttribute("aria-label", told.words);
+    tellInWords(figure, told.words);
     root.dataset.state = "ready";
     root.dataset.computedBy = who;
     root.dataset.kind = models[state.model].kind;
@@ -67,31 +59,13 @@ export function mount(element, spec, kernel = null) {
   if (!spec.world) toggle(panel, "Show some paths", state.paths, change("paths"));
   const exact = spec.condition?.curve ? [["fg", "tick: exact share"]] : [];
   const missed = spec.world?.road ? "reaches no goal (a cross: off the road)" : "reaches no goal";
-  legend(panel, spec.world ? [["fg", "start"], ["muted", missed]]
+  legend(panel, spec.world ? [["fg", "start"], ["muted", missed], ...exact]
                            : [["sample", "samples"], ["data", "data"], ...exact]);
-  panel.append(chart, words);
+  panel.append(chart, figure.words);
 
   const stopWatching = watchPage(root, () => scene.show(canvas), canvas);
   begin();
   return () => { stopWatching(); link?.close(); cancelAnimationFrame(frame); };
-}
-
-// Colours follow the page: the book's theme, JupyterLab's, or the system's. Sizes follow the column.
-function watchPage(root, redraw, canvas) {
-  const system = window.matchMedia("(prefers-color-scheme: dark)");
-  const follow = () => {
-    const book = document.documentElement.dataset.theme, lab = document.body.dataset.jpThemeLight;
-    const dark = book ? book === "dark" : lab ? lab === "false" : system.matches;
-    root.classList.toggle("gtp-dark", dark);
-    if (root.dataset.state) redraw();
-  };
-  const attributes = new MutationObserver(follow), size = new ResizeObserver(() => root.dataset.state && redraw());
-  attributes.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
-  attributes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
-  system.addEventListener("change", follow);
-  size.observe(canvas);
-  follow();
-  return () => { attributes.disconnect(); size.disconnect(); system.removeEventListener("change", follow); };
 }
 
 // One question to the kernel at a time; while it is busy only the latest state waits.

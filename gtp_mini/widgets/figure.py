@@ -1,28 +1,18 @@
 """`FlowMapFigure`: the interactive figure of the book, for pages and for JupyterLab."""
 
-import hashlib
-import json
-from pathlib import Path
-
-import anywidget
 import torch
 import traitlets
 from torch import Tensor
 
+from .base import PageFigure, module_source
 from .scenes import Condition, World
-from .weights import Model, describe_model, encode, sample_from
+from .weights import MOST_STEPS, Model, describe_model, encode, sample_from
 
-HERE = Path(__file__).parent
-SCRIPTS = ("network.js", "exact.js", "world.js", "draw.js", "controls.js", "scenes.js", "figure.js")
+SCRIPTS = ("network.js", "exact.js", "world.js", "draw.js", "controls.js", "page.js", "scenes.js", "figure.js")
 EPISODES = 40  # of a world: enough to see shares, few enough to see ways
 
 
-def module_source() -> str:
-    """The figure's ES module: its files in one, as pages opened from a folder cannot import from files."""
-    return "\n".join((HERE / name).read_text("utf8") for name in SCRIPTS)
-
-
-class FlowMapFigure(anywidget.AnyWidget):
+class FlowMapFigure(PageFigure):
     """Samples of one or several 2-D models, with sliders.
 
     >>> FlowMapFigure({"GTP": gtp, "exact": ring}, data=points)                        # K, noise level, paths
@@ -37,23 +27,22 @@ class FlowMapFigure(anywidget.AnyWidget):
     is a slider of the noise level (default: without a condition); paths: whether paths are shown at first.
     """
 
-    _esm = module_source()
-    _css = (HERE / "figure.css").read_text("utf8")
-    _spec = traitlets.Dict().tag(sync=True)
+    _esm = module_source(*SCRIPTS)
     _request = traitlets.Dict().tag(sync=True)  # the controls' state, from the browser
     _answer = traitlets.Dict().tag(sync=True)  # the kernel's samples
 
     def __init__(self, models: Model | dict[str, Model], data: Tensor | None = None, *,
                  condition: Condition | None = None, world: World | None = None, n: int = 600, steps: int = 5,
                  max_steps: int = 10, scrub: bool | None = None, paths: bool = False, seed: int = 0):
-        if not 1 <= steps <= max_steps:
-            raise ValueError(f"steps must be between 1 and max_steps ({max_steps}), got {steps}")
+        if not 1 <= steps <= max_steps <= MOST_STEPS:
+            raise ValueError(f"steps must be between 1 and max_steps ({max_steps}), and that at most {MOST_STEPS}, "
+                             f"got {steps}")
         if (data is None) == (world is None):
             raise ValueError("give either data, (M, 2) points to compare samples with, or a world to walk in")
         self._models = models if isinstance(models, dict) else {"the model": models}
         self._condition, self._world = condition, world
         for name, model in self._models.items():
-            _check_dimensions(name, model, obs_dim=2 if world else 1 if condition else 0)
+            _check_dimensions(name, model, obs_dim=2 * (world is not None) + (condition is not None))
         generator = torch.Generator().manual_seed(seed)
         self._noise = world.draw(EPISODES, generator) if world else torch.randn(n, 2, generator=generator)
         spec = {"models": [describe_model(name, model) for name, model in self._models.items()],
@@ -75,7 +64,11 @@ class FlowMapFigure(anywidget.AnyWidget):
         model = list(self._models.values())[request["model"]]
         steps = int(request["steps"])
         if self._world:
-            result = self._world.rollouts(lambda obs, z: sample_from(model, z, steps, obs), self._noise)
+            def seen(where: Tensor) -> Tensor:
+                turned = where.new_full((len(where), 1), float(request["value"])) if self._condition else where[:, :0]
+                return torch.cat([where, turned], 1)
+
+            result = self._world.rollouts(lambda where, z: sample_from(model, z, steps, seen(where)), self._noise)
         else:
             obs = torch.full((len(self._noise), 1), float(request["value"])) if self._condition else None
             result = sample_from(model, self._noise, steps, obs, self._level(request))
@@ -87,20 +80,6 @@ class FlowMapFigure(anywidget.AnyWidget):
         low, high = spec["sigma_min"] ** (1 / spec["rho"]), spec["sigma_max"] ** (1 / spec["rho"])
         return 0.0 if u >= 1 else (low + (1 - u) * (high - low)) ** spec["rho"]
 
-    def html(self) -> str:
-        """The figure as HTML that needs nothing else: module, style, weights."""
-        spec = json.dumps(self._spec, separators=(",", ":")).replace("</", "<\\/")
-        place = "gtp-" + hashlib.sha256(spec.encode()).hexdigest()[:12]
-        return (f'<div data-figure="{place}"><noscript>This figure needs JavaScript.</noscript></div>\n'
-                f"<style>{self._css}</style>\n"
-                f'<script type="module">\n{module_source()}\n'
-                f"""mount(document.querySelector('[data-figure="{place}"]'), {spec});\n</script>""")
-
-    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
-        bundle = super()._repr_mimebundle_(**kwargs)
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**data, "text/plain": repr(self), "text/html": self.html()}, metadata
-
     def __repr__(self) -> str:
         return f"FlowMapFigure({', '.join(self._models)})"
 
@@ -108,6 +87,7 @@ class FlowMapFigure(anywidget.AnyWidget):
 def _check_dimensions(name: str, model: Model, obs_dim: int) -> None:
     config = getattr(model, "config", None)
     if config is not None and (config.action_dim, config.obs_dim) != (2, obs_dim):
-        wanted = {0: "no observation", 1: "one number as observation", 2: "a position as observation"}[obs_dim]
+        wanted = {0: "no observation", 1: "one number as observation", 2: "a position as observation",
+                  3: "a position and one number as observation"}[obs_dim]
         raise ValueError(f"this figure needs models with 2-D samples and {wanted}; {name!r} has action_dim "
                          f"{config.action_dim} and obs_dim {config.obs_dim}")

@@ -123,19 +123,36 @@ export function gaussian(model, obs, rows) {
   return { mean, std };
 }
 
-// The K + 1 noise levels of times.sampling_times.
-export function samplingTimes({ sigma_min, sigma_max, rho }, steps) {
+// The K + 1 noise levels of a K-step sample: the model's own, or those of times.sampling_times.
+export function samplingTimes({ sigma_min, sigma_max, rho, times: own }, steps) {
+  if (own) return own[steps - 1];
   const low = sigma_min ** (1 / rho), high = sigma_max ** (1 / rho);
   const times = Array.from({ length: steps + 1 }, (_, i) => (low + ((steps - i) / steps) * (high - low)) ** rho);
   times[steps] = 0;
   return times;
 }
 
-// The states at all sampling times, noise first. `noise` is standard normal, (rows, A).
-export function samplePath(model, noise, steps, obs = null) {
+// One step of the model's own sampler (gtp_mini.samplers) from t to s, the `round`-th of a sample that began with `noise`.
+export function advance(model, x, t, s, obs, noise, round) {
+  if (model.sampler === "euler") {
+    const ratio = s / t;
+    return phi(model, x, t, t, obs).map((v, i) => ratio * x[i] + (1 - ratio) * v);
+  }
+  if (model.sampler === "consistency") {
+    const clean = phi(model, x, t, 0, obs);
+    return s === 0 ? clean : clean.map((v, i) => v + s * fresh(noise, i, round, model.action_dim));
+  }
+  return flowMap(model, x, t, s, obs);
+}
+
+// Noise for the `round`-th round: another row's. The kernel takes the same (weights.py).
+const fresh = (noise, i, round, A) => noise[(i + 7 * (round + 1) * A) % noise.length];
+
+// The states at all sampling times, noise first. `noise` is standard normal, (rows, A), or the first rows of `all`.
+export function samplePath(model, noise, steps, obs = null, all = noise) {
   const times = samplingTimes(model, steps);
   const path = [noise.map((v) => v * model.sigma_max)];
-  for (let i = 0; i < steps; i++) path.push(flowMap(model, path[i], times[i], times[i + 1], obs));
+  for (let i = 0; i < steps; i++) path.push(advance(model, path[i], times[i], times[i + 1], obs, all, i));
   return path;
 }
 

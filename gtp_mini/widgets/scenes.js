@@ -29,7 +29,7 @@ export function sampleScene(spec, models, noise) {
 
   function walk(model, state) { // some samples' ways, with points between the jumps that the map gives as well
     const few = noise.slice(0, 2 * PATHS), times = samplingTimes(model, state.steps), stops = [];
-    const path = samplePath(model, few, state.steps, obsOf(state));
+    const path = samplePath(model, few, state.steps, obsOf(state), noise);
     const ways = Array.from({ length: few.length / 2 }, () => []);
     const add = (x, t) => ways.forEach((way, i) => way.push([x[2 * i] * shrink(t), x[2 * i + 1] * shrink(t)]));
     const between = Math.ceil(PATH_LEVELS / state.steps);
@@ -37,8 +37,9 @@ export function sampleScene(spec, models, noise) {
       add(path[k], times[k]);
       stops.push(...path[k].map((v) => v * shrink(times[k])));
       for (let j = 1; j < between; j++) {
-        const t = levelAt(model, (k + j / between) / state.steps);
-        add(flowMap(model, path[k], times[k], t, obsOf(state)), t);
+        const [from, to] = [times[k], Math.max(times[k + 1], model.sigma_min)].map((v) => v ** (1 / model.rho));
+        const t = (from + (j / between) * (to - from)) ** model.rho; // evenly spaced as the samplers' grid is
+        add(advance(model, path[k], times[k], t, obsOf(state), noise, k), t);
       }
     }
     add(path[state.steps], 0);
@@ -50,8 +51,8 @@ export function sampleScene(spec, models, noise) {
     const t = levelAt(model, state.scrub), times = samplingTimes(model, state.steps);
     const last = times.findLastIndex((level) => level >= t); // the sampler's last stop at or above t
     let x = noise.map((v) => v * model.sigma_max);
-    for (let k = 0; k < last; k++) x = flowMap(model, x, times[k], times[k + 1], obsOf(state));
-    return times[last] === t ? x : flowMap(model, x, times[last], t, obsOf(state));
+    for (let k = 0; k < last; k++) x = advance(model, x, times[k], times[k + 1], obsOf(state), noise, k);
+    return times[last] === t ? x : advance(model, x, times[last], t, obsOf(state), noise, last);
   }
 
   function place(state, points) {
@@ -86,33 +87,39 @@ export function sampleScene(spec, models, noise) {
   };
 }
 
-// The share of points nearest to each arm, beside the exact one, read from the table between two rows.
+// The exact share of each arm at a value of the slider, from the table between two of its rows; undefined without one.
+export function exactShares({ grid, curve }, value) {
+  if (!curve) return undefined;
+  const after = Math.max(grid.findIndex((g) => g >= value), 1);
+  const part = (value - grid[after - 1]) / (grid[after] - grid[after - 1]);
+  return curve[after].map((share, k) => (1 - part) * curve[after - 1][k] + part * share);
+}
+
+// The share of points nearest to each arm, beside the exact one.
 export function armShares({ arms, grid, curve }, points, value) {
   const counts = arms.map(() => 0), n = points.length / 2;
   for (let i = 0; i < points.length; i += 2) {
     const distances = arms.map(({ at: [x, y] }) => Math.hypot(points[i] - x, points[i + 1] - y));
     counts[distances.indexOf(Math.min(...distances))] += 1;
   }
-  const exact = (k) => {
-    if (!curve) return undefined;
-    const after = Math.max(grid.findIndex((g) => g >= value), 1);
-    const part = (value - grid[after - 1]) / (grid[after] - grid[after - 1]);
-    return (1 - part) * curve[after - 1][k] + part * curve[after][k];
-  };
-  return arms.map(({ name }, k) => ({ name, share: counts[k] / n, exact: exact(k) }));
+  const exact = exactShares({ grid, curve }, value);
+  return arms.map(({ name }, k) => ({ name, share: counts[k] / n, exact: exact?.[k] }));
 }
 
 export function worldScene(spec, models, noise) {
   const world = spec.world;
-  let rollouts = null, model = null, steps = 1;
+  let rollouts = null, model = null, steps = 1, value = 0;
+  const seen = (places) => (!spec.condition ? places
+    : Float64Array.from(Array.from({ length: places.length / 2 }, (_, i) => [places[2 * i], places[2 * i + 1], value]).flat()));
   return {
     start(state) {
       model = models[state.model];
       steps = state.steps;
+      value = state.value;
       rollouts = startRollouts(world, noise);
     },
     step() {
-      if (!isDone(world, rollouts)) stepRollouts(world, rollouts, noise, (obs, z) => sample(model, z, steps, obs));
+      if (!isDone(world, rollouts)) stepRollouts(world, rollouts, noise, (places, z) => sample(model, z, steps, seen(places)));
       return isDone(world, rollouts);
     },
     accept: (state, positions) => { rollouts = readRollouts(world, positions); },
@@ -120,8 +127,10 @@ export function worldScene(spec, models, noise) {
     tell(state) {
       const n = world.episodes, count = (test) => rollouts.goal.filter(test).length;
       const arrived = count((g) => g >= 0), fallen = count((g) => g === FALLEN);
-      const rows = world.names.map((name, k) => ({ name, share: count((g) => g === k) / n }));
-      const how = model.kind === "gaussian" ? "one draw an action" : `K = ${state.steps}`;
+      const exact = spec.condition && exactShares(spec.condition, state.value);
+      const rows = world.names.map((name, k) => ({ name, share: count((g) => g === k) / n, exact: exact?.[k] }));
+      const turned = spec.condition ? `, ${spec.condition.label} = ${state.value.toFixed(2)}` : "";
+      const how = (model.kind === "gaussian" ? "one draw an action" : `K = ${state.steps}`) + turned;
       const shares = rows.map((r) => `${r.name} ${percent(r.share)}`).join(", ");
       const success = `${arrived} of ${n} episodes reach a goal, success ${percent(arrived / n)}`;
       const off = world.road === null ? "" : `; ${fallen} leave the road`;

@@ -1,6 +1,7 @@
 """Models as plain data for the browser: float32 weights in base64, and the numbers that the forward pass needs."""
 
 import base64
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -9,9 +10,17 @@ from ..agents.gaussian import LOG_STD_MAX, LOG_STD_MIN, GaussianPolicy
 from ..exact import GaussianMixture
 from ..flow_map import FlowMap
 from ..networks import ACTIVATIONS, LOG_TIME_SCALE
-from ..times import RHO, SIGMA_MAX, SIGMA_MIN
+from ..times import RHO, SIGMA_MAX, SIGMA_MIN, sampling_times
 
 Model = FlowMap | GaussianPolicy | GaussianMixture
+MOST_STEPS = 20  # of which a page knows the noise levels, for models on another clock than EDM's
+
+# One step x, t -> s of the samplers that a browser knows; `fresh` is noise (n, A) for those that take some.
+STEPS: dict[str, Callable[..., Tensor]] = {
+    "jumps": lambda model, x, t, s, obs, fresh: model(x, t, s, obs),
+    "euler": lambda model, x, t, s, obs, fresh: s / t * x + (1 - s / t) * model.denoise(x, t, obs),
+    "consistency": lambda model, x, t, s, obs, fresh: model(x, t, 0.0, obs) + s * fresh,
+}
 
 
 def encode(array: Tensor) -> str:
@@ -31,8 +40,13 @@ def describe_model(name: str, model: Model) -> dict:
                 "sigma_min": SIGMA_MIN, "sigma_max": SIGMA_MAX, "rho": RHO}
     if isinstance(model, FlowMap):
         c = model.config
-        return _describe_mlp(name, "flow", model) | {
-            "sigma_data": c.sigma_data, "sigma_min": c.sigma_min, "sigma_max": c.sigma_max, "rho": c.rho,
+        if c.sampler not in STEPS:
+            raise TypeError(f"the figure draws by {', '.join(STEPS)}, {name!r} by {c.sampler}")
+        own = {} if c.clock == "edm" else {
+            "times": [c.sampling_times(steps).tolist() for steps in range(1, MOST_STEPS + 1)]}
+        return _describe_mlp(name, "flow", model) | own | {
+            "sampler": c.sampler, "sigma_data": c.sigma_data, "sigma_min": c.sigma_min, "sigma_max": c.sigma_max,
+            "rho": c.rho,
             "log_time_scale": LOG_TIME_SCALE, "frequencies": model.time_features.frequencies.tolist()}
     if isinstance(model, GaussianPolicy):
         # a Gaussian has no noise levels; the sliders still show the usual ones
@@ -61,15 +75,13 @@ def sample_from(model: Model, noise: Tensor, steps: int, obs: Tensor | None = No
 
     The live counterpart of scenes.js: the jump that passes `level` ends there.
     """
-    from ..times import sampling_times
-
     if isinstance(model, GaussianPolicy):
         mean, std = model(torch.zeros(len(noise), 1) if obs is None else obs)
         return mean + std * noise
     c = getattr(model, "config", None)
-    low, high, rho = (c.sigma_min, c.sigma_max, c.rho) if c else (SIGMA_MIN, SIGMA_MAX, RHO)
-    times = [t for t in sampling_times(steps, low, high, rho).tolist() if t > level] + [level]
-    x = high * noise
-    for t, s in zip(times[:-1], times[1:], strict=True):
-        x = model(x, t, s, obs)
+    times = c.sampling_times(steps) if c else sampling_times(steps)
+    times = [t for t in times.tolist() if t > level] + [level]
+    x, step = times[0] * noise, STEPS[c.sampler] if c else STEPS["jumps"]
+    for i, (t, s) in enumerate(zip(times[:-1], times[1:], strict=True)):
+        x = step(model, x, t, s, obs, noise.roll(-7 * (i + 1), 0))
     return x

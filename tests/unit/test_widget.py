@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,6 @@ from gtp_mini.datasets.toys import ring_of_gaussians
 from gtp_mini.flow_map import FlowMap, FlowMapConfig
 from gtp_mini.times import SIGMA_MAX
 from gtp_mini.widgets import Condition, FlowMapFigure, World
-from gtp_mini.widgets.figure import module_source
 from gtp_mini.widgets.weights import describe_model, encode, sample_from
 
 TOLERANCE = 1e-4
@@ -22,7 +22,7 @@ EXPOSE = "\nwindow.gtp = { loadModel, decode, phi, flowMap, gaussian, samplePath
 @pytest.fixture(scope="module")
 def page(browser):
     page = browser.new_page()
-    page.set_content(f'<script type="module">{module_source()}{EXPOSE}</script>')
+    page.set_content(f'<script type="module">{FlowMapFigure._esm}{EXPOSE}</script>')
     page.wait_for_function("window.gtp")
     yield page
     page.close()
@@ -76,6 +76,28 @@ def test_the_browser_draws_the_samples_of_pytorch(page, obs_dim, steps):
     got = in_browser(page, model, "gtp.sample(model, noise, steps, obs)", noise=noise, steps=steps, obs=obs)
     assert torch.allclose(got.view(9, 2), expected, atol=TOLERANCE)
     assert torch.allclose(sample_from(model, noise, steps, obs), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("sampler, clock", [("euler", "edm"), ("euler", "flow-matching"), ("consistency", "edm"),
+                                            ("jumps", "meanflow")])
+def test_the_browser_samples_as_the_models_own_sampler_does(page, sampler, clock):
+    model, noise = random_flow_map("silu", 0), torch.randn(30, 2)
+    model.config = replace(model.config, sampler=sampler, clock=clock)
+    for steps in (1, 3):
+        got = in_browser(page, model, "gtp.sample(model, noise, steps)", noise=noise, steps=steps).view(30, 2)
+        assert torch.allclose(got, sample_from(model, noise, steps), atol=TOLERANCE)
+        if sampler != "consistency":  # which draws its own fresh noise
+            assert torch.allclose(got, model.sample(30, steps=steps, noise=noise), atol=TOLERANCE)
+
+
+def test_fresh_noise_of_a_round_is_another_rows():
+    model, noise = random_flow_map("silu", 0), torch.randn(30, 2)
+    model.config = replace(model.config, sampler="consistency")
+    with torch.no_grad():
+        first = model(80 * noise, 80.0, 0.0)
+        level = model.config.sampling_times(2)[1]
+        expected = model(first + level * torch.cat([noise[7:], noise[:7]]), level, 0.0)
+    assert torch.allclose(sample_from(model, noise, 2), expected, atol=1e-5)
 
 
 def test_one_observation_for_all_rows_is_that_observation_in_each_row(page):
@@ -139,7 +161,7 @@ def test_browser_and_kernel_walk_the_same_ways(page):
     model = random_flow_map("silu", 2)
     noise = WORLD.draw(10, torch.Generator().manual_seed(0))
     expected = WORLD.rollouts(lambda obs, z: sample_from(model, z, 2, obs), noise)
-    page.add_script_tag(type="module", content=module_source() + """
+    page.add_script_tag(type="module", content=FlowMapFigure._esm + """
         window.walk = (spec, world, noise) => {
           const model = loadModel(spec), z = decode(noise), rollouts = startRollouts(world, z);
           while (!isDone(world, rollouts)) stepRollouts(world, rollouts, z, (o, n) => sample(model, n, 2, o));
@@ -156,6 +178,30 @@ def test_browser_and_kernel_walk_the_same_ways(page):
     assert fallen.any()  # otherwise this would not have seen the roads
     # one float32 rounding apart at each step; far from any goal's edge that changes no decision
     assert torch.allclose(torch.tensor(got).view(-1, 10, 2), expected.detach(), atol=1e-3)
+
+
+def test_a_world_with_a_condition_shows_it_to_the_model(browser):
+    model = random_flow_map("silu", 3)
+    curve = torch.tensor([[0.5, 0.5], [0.9, 0.1]])
+    condition = Condition("eta", 0, 4, 1.0, {"right": (1, 0), "left": (-1, 0)}, torch.tensor([0.0, 4.0]), curve)
+    figure = FlowMapFigure({"m": model}, world=WORLD, condition=condition, steps=2)
+    figure._request = {"id": 1, "model": 0, "steps": 2, "scrub": 1, "value": 4.0}
+    answer = torch.from_numpy(np.frombuffer(base64.b64decode(figure._answer["array"]), "<f4").copy())
+
+    def turned(obs, z):
+        return sample_from(model, z, 2, torch.cat([obs, torch.full((len(obs), 1), 4.0)], 1))
+
+    path = WORLD.rollouts(turned, figure._noise)
+    assert torch.allclose(answer.view(path.shape), path, atol=1e-5)
+    page = browser.new_page()
+    page.set_content(figure.html())
+    page.get_by_label("eta", exact=True).evaluate("s => { s.value = 4; s.dispatchEvent(new Event('input')); }")
+    page.wait_for_function("() => document.querySelector('.gtp-figure').dataset.state === 'ready'")
+    arrived = int((torch.cdist(path[-1], torch.tensor(WORLD.goals)) <= WORLD.reach).any(1).sum())
+    words = page.locator(".gtp-words").inner_text()
+    assert words.startswith("m, K = 2, eta = 4.00:") and f"{arrived} of 40 episodes" in words
+    assert page.locator(".gtp-tick").evaluate_all("t => t.map((tick) => tick.style.left)") == ["90%", "10%"]
+    page.close()
 
 
 def test_the_figures_multigoal_world_is_the_librarys():
