@@ -21,7 +21,7 @@ def cost(chapter: str):
     """What running a chapter took when it was last run for the record, as Markdown."""
     from IPython.display import Markdown
 
-    record = json.loads(COSTS.read_text())[chapter] if COSTS.exists() else None
+    record = json.loads(COSTS.read_text()).get(chapter) if COSTS.exists() else None
     if record is None:
         return Markdown("*Not measured yet.*")
     return Markdown(f"*Running this chapter took {record['minutes']:.1f} minutes and {record['peak_mb'] / 1000:.1f} GB "
@@ -36,6 +36,33 @@ def results(*runs: Run) -> list[dict]:
              "fell": e["fallen_rate"], "steps to the goal": round(e["steps_to_success_mean"]),
              "ms an action": e["action_latency_ms"]}
             for run in runs for e in run.evaluations() if not e["during_training"]]
+
+
+def provenance() -> tuple[list[dict], list[dict], list[dict]]:
+    """Where the book's numbers come from: shipped runs, parts of the study, chapters; a row each, ready for `table`."""
+    from .study import PARTS
+    from .study.records import Store
+
+    runs, study = [], []
+    for config in sorted(DATA.glob("*/config.json")):
+        run = Run.open(config.parent)
+        made, c = run.read_json("versions.json"), run.config
+        episodes = [e["episodes"] for e in run.evaluations() if not e["during_training"]]
+        runs.append({"folder": f"data/{config.parent.name}", "task": c["task"], "method": c["method"],
+                     "updates": f"{c['steps']:,}", "seed": c["seed"], "episodes": min(episodes, default=0),
+                     "processor": made["processor"], "torch": made["torch"], "MuJoCo": made["mujoco"],
+                     "commit": made["git"]})
+    for part in PARTS.values():
+        rows = Store(DATA / "study", part.name).rows()
+        known = [row["versions"] for row in rows]
+        study.append({"part": part.name, "question": part.question, "runs": len(rows),
+                      "seeds": len({row["cell"].get("seed") for row in rows}),
+                      "hours": sum(row["seconds"] for row in rows) / 3600,
+                      "processors": ", ".join(sorted({v["processor"] for v in known})),
+                      "commits": len({v["git"] for v in known})})
+    chapters = [{"chapter": name, "minutes": cost["minutes"], "GB": cost["peak_mb"] / 1000, "cores": cost["cores"],
+                 "processor": cost["processor"]} for name, cost in json.loads(COSTS.read_text()).items()]
+    return runs, study, chapters
 
 
 def markdown(rows: list[dict]) -> str:

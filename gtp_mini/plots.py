@@ -40,6 +40,24 @@ def maze(ax: "Axes", task: "Task") -> "Axes":
     return ax
 
 
+def point_maze(ax: "Axes") -> "Axes":
+    """Draws the walls of the point maze, its start and its goal."""
+    from matplotlib.patches import Circle
+
+    from .worlds.pointmaze import CELL_SIZE, GOAL, MAP, REACH, START, centre
+
+    for cell in np.argwhere(MAP):
+        ax.add_patch(_square(*centre(tuple(cell)), CELL_SIZE))
+    for cell, color, name in ((START, BLUE, "start"), (GOAL, RED, "goal")):
+        x, y = centre(cell)
+        ax.add_patch(Circle((x, y), REACH / 2, color=color, alpha=0.5, zorder=3))
+        ax.annotate(name, (x, y + 0.7), ha="center", color=color, fontsize=9, zorder=3)
+    ax.set_aspect("equal")
+    ax.autoscale_view()
+    ax.axis("off")
+    return ax
+
+
 def ways(ax: "Axes", paths: Iterable[np.ndarray], successes: Sequence[bool] | None = None) -> "Axes":
     """Draws paths, each (T, >= 2) with x and y first: green if it succeeded, red if not, grey if that is not said."""
     for i, path in enumerate(paths):

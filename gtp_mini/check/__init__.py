@@ -1,7 +1,7 @@
-"""Exercises that answer back: `gtp_mini.check("1.1", my_function)` says right or wrong, and the likely mistake.
+"""Exercises that answer back: `gtp_mini.check("1.1", my_answer)` says right or wrong, and the likely mistake.
 
-An answer is run on random inputs beside the reference. If it differs, it is compared with the mistakes that people
-make in this exercise; the one it equals is named.
+An answer, a function or a number, is compared with the reference: a function on random inputs. If it differs, it is
+compared with the mistakes that people make in this exercise; the one it equals is named.
 """
 
 from collections.abc import Callable
@@ -10,21 +10,39 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+Answer = Callable[..., Tensor]
+
+
+def output(answer: Answer, arguments: tuple) -> Tensor:
+    """What most exercises look at: what the function returns."""
+    return answer(*arguments)
+
 
 @dataclass(frozen=True)
 class Mistake:
     """A wrong answer that people give, and what to tell them."""
 
-    function: Callable[..., Tensor]
+    answer: Answer | float
     diagnosis: str
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """`inputs(generator)` draws arguments; `mistakes` are tried in order."""
+    """`inputs(generator)` draws arguments; `mistakes` are tried in order; `observe(answer, arguments)` is what is
+    compared, for a loss its gradient as well."""
 
-    reference: Callable[..., Tensor]
+    reference: Answer
     inputs: Callable[[torch.Generator], tuple]
+    mistakes: tuple[Mistake, ...]
+    observe: Callable[[Answer, tuple], Tensor] = output
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A number to find, right to within `tolerance`."""
+
+    value: float
+    tolerance: float
     mistakes: tuple[Mistake, ...]
 
 
@@ -46,20 +64,46 @@ TRIALS = 5
 TOLERANCE = 1e-4  # relative to the largest entry
 
 
-def check(number: str, answer: Callable[..., Tensor]) -> Verdict:
-    """Judges an answer to an exercise. ValueError for an exercise that does not exist, TypeError for no function."""
+def check(number: str, answer: Answer | float) -> Verdict:
+    """Judges an answer to an exercise. ValueError for an exercise that does not exist, TypeError for an answer of
+    another kind than it asks for."""
     from .exercises import EXERCISES
 
     if number not in EXERCISES:
         raise ValueError(f"there is no exercise {number!r}; there are: {', '.join(EXERCISES)}")
+    exercise = EXERCISES[number]
+    if isinstance(exercise, Reading):
+        return _check_number(number, exercise, answer)
     if not callable(answer):
         raise TypeError(f"give check the function itself, check({number!r}, f), not what it returned: {answer!r}")
-    exercise = EXERCISES[number]
+    return _check_function(exercise, answer)
+
+
+def _check_number(number: str, exercise: Reading, answer: object) -> Verdict:
+    try:
+        given = float(answer)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"exercise {number} asks for a number, got {answer!r}") from None
+    if abs(given - exercise.value) <= exercise.tolerance:
+        return Verdict(True, f"It is {exercise.value:.4g}.")
+    for mistake in exercise.mistakes:
+        if abs(given - mistake.answer) <= exercise.tolerance:
+            return Verdict(False, mistake.diagnosis)
+    return Verdict(False, f"{given:.4g} is too {'large' if given > exercise.value else 'small'}; "
+                          "no usual mistake explains it.")
+
+
+def _check_function(exercise: Exercise, answer: Answer) -> Verdict:
     generator = torch.Generator().manual_seed(0)
     trials = [exercise.inputs(generator) for _ in range(TRIALS)]
-    wanted = [exercise.reference(*_copies(trial)) for trial in trials]
+
+    def observed(function: Answer) -> list[Tensor]:
+        return [exercise.observe(function, _copies(trial)) for trial in trials]
+
+    wanted = observed(exercise.reference)
     try:
-        got = [answer(*_copies(trial)) for trial in trials]
+        got = observed(answer)
+        again = observed(answer)
     except Exception as error:  # a student's function may raise anything
         return Verdict(False, f"It stops with {type(error).__name__}: {error}")
     for want, have in zip(wanted, got, strict=True):
@@ -70,18 +114,21 @@ def check(number: str, answer: Callable[..., Tensor]) -> Verdict:
                                   f"Does a time of shape (B,) need [:, None] before it meets (B, A)?")
         if not have.isfinite().all():
             return Verdict(False, "It returns NaN or infinity. Is something divided by 0?")
+    if not _same(got, again):
+        return Verdict(False, "It gives another answer each time: nothing here is to be drawn anew. Is noise drawn a "
+                              "second time, where the one that is given was meant?")
     if _same(got, wanted):
         return Verdict(True, "It agrees with the reference on random inputs.")
     for mistake in exercise.mistakes:
-        if _same(got, [mistake.function(*_copies(trial)) for trial in trials]):
+        if _same(got, observed(mistake.answer)):
             return Verdict(False, mistake.diagnosis)
-    error = max(float((have - want).abs().max()) for have, want in zip(got, wanted, strict=True))
+    error = max(float((have.double() - want.double()).abs().max()) for have, want in zip(got, wanted, strict=True))
     return Verdict(False, f"It differs from the reference by up to {error:.3g}; no usual mistake explains it.")
 
 
 def _same(some: list[Tensor], others: list[Tensor]) -> bool:
-    return all(a.shape == b.shape and (a.detach() - b).abs().max() <= TOLERANCE * (1 + b.abs().max())
-               for a, b in zip(some, others, strict=True))
+    pairs = [(a.detach().double(), b.detach().double()) for a, b in zip(some, others, strict=True)]
+    return all(a.shape == b.shape and (a - b).abs().max() <= TOLERANCE * (1 + b.abs().max()) for a, b in pairs)
 
 
 def _copies(arguments: tuple) -> tuple:

@@ -5,6 +5,7 @@ import json
 import matplotlib
 import numpy as np
 import pytest
+from refresh_notebooks import chapters
 from refresh_readme import README, RUNS, refreshed
 
 from gtp_mini import book, plots
@@ -31,9 +32,23 @@ def test_a_table_has_a_line_a_row_and_three_digits():
 
 def test_the_cost_of_every_chapter_with_code_is_on_record():
     record = json.loads(book.COSTS.read_text())
-    for chapter in ("noise_to_data", "many_good_answers", "training_the_ant"):
+    for chapter in (page.stem for page in chapters()):
         assert record[chapter]["minutes"] > 0
         assert f"{record[chapter]['minutes']:.1f} minutes" in book.cost(chapter).data
+
+
+def test_a_chapter_that_was_not_measured_says_so():
+    assert "Not measured" in book.cost("no_such_chapter").data
+
+
+def test_provenance_counts_what_is_on_record():
+    runs, study, chapters_ = book.provenance()
+    assert {row["folder"] for row in runs} == {f"data/{name}" for name in RUNS}
+    lines = {part["part"]: len((book.DATA / "study" / f"{part['part']}.jsonl").read_text().splitlines())
+             for part in study}
+    assert {part["part"]: part["runs"] for part in study} == lines
+    assert all(len(row["commit"]) == 12 for row in runs) and all(part["hours"] > 0 for part in study)
+    assert {row["chapter"] for row in chapters_} == set(json.loads(book.COSTS.read_text()))
 
 
 def test_what_is_not_shipped_is_named():
@@ -52,6 +67,15 @@ def test_the_maze_has_a_square_a_wall_and_marks_the_ends(ax):
 
     plan = MazePlanner(gym.spec(task.maze.env_id).kwargs["maze_map"])
     assert ends == {tuple(plan.cell_to_xy(task.maze.eval_start)), tuple(plan.cell_to_xy(task.maze.eval_goal))}
+
+
+def test_the_point_maze_has_its_walls_and_ends(ax):
+    from gtp_mini.worlds.pointmaze import GOAL, MAP, START, centre
+
+    plots.point_maze(ax)
+    squares = [p for p in ax.patches if hasattr(p, "get_xy") and hasattr(p, "get_width")]
+    assert len(squares) == np.sum(MAP)
+    assert {tuple(p.center) for p in ax.patches if hasattr(p, "center")} == {tuple(centre(c)) for c in (START, GOAL)}
 
 
 def test_ways_are_coloured_by_success(ax):

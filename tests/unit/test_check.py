@@ -1,28 +1,76 @@
 """Each checker accepts its solution and names every mistake of its catalogue."""
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 
 import gtp_mini
-from gtp_mini.check.exercises import EXERCISES
+from gtp_mini.check import Exercise, Reading
+from gtp_mini.check.exercises import CHAPTERS, EXERCISES
+
+ROOT = Path(__file__).parents[2]
+
+
+FUNCTIONS = [number for number, exercise in EXERCISES.items() if isinstance(exercise, Exercise)]
+
+
+def solution(number):
+    exercise = EXERCISES[number]
+    return exercise.value if isinstance(exercise, Reading) else exercise.reference
 
 
 @pytest.mark.parametrize("number", EXERCISES)
 def test_accepts_the_reference(number):
-    verdict = gtp_mini.check(number, EXERCISES[number].reference)
+    verdict = gtp_mini.check(number, solution(number))
     assert verdict and repr(verdict).startswith("Right.")
 
 
 @pytest.mark.parametrize("number, index", [(n, i) for n, e in EXERCISES.items() for i in range(len(e.mistakes))])
 def test_names_each_mistake(number, index):
     mistake = EXERCISES[number].mistakes[index]
-    verdict = gtp_mini.check(number, mistake.function)
+    verdict = gtp_mini.check(number, mistake.answer)
     assert not verdict and verdict.message == mistake.diagnosis
 
 
 @pytest.mark.parametrize("number", EXERCISES)
 def test_every_exercise_knows_at_least_five_mistakes(number):
     assert len(EXERCISES[number].mistakes) >= 5
+
+
+def solved(chapter: str) -> list[tuple[str, str]]:
+    """(number, code) of the solutions that the chapter's text gives to exercises with a function."""
+    text = (ROOT / "book" / f"{chapter}.md").read_text()
+    found = []
+    for label, body in re.findall(r"````\{solution\} (\S+)\n(.*?)````\n", text + "\n", re.S):
+        asked = re.search(r"\{exercise\}\n:label: " + label + r"\n.*?check\(\"([\d.]+)\"", text, re.S)
+        code = re.search(r"```python\n(.*?)```", body, re.S)
+        if code:
+            found.append((asked.group(1), code.group(1)))
+    return found
+
+
+SOLVED = [pair for chapter in CHAPTERS for pair in solved(chapter.__name__.rpartition(".")[2])]
+
+
+@pytest.mark.parametrize("number, code", SOLVED, ids=[number for number, _ in SOLVED])
+def test_the_books_solutions_are_right(number, code):
+    names = {"torch": torch}
+    exec(code, names)
+    function = next(value for name, value in reversed(names.items()) if callable(value) and name != "torch")
+    assert gtp_mini.check(number, function)
+
+
+def test_most_exercises_with_a_function_are_solved_in_code():
+    assert len(SOLVED) > 0.7 * len(FUNCTIONS)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_every_exercise_stands_in_its_chapter(chapter):
+    text = (ROOT / "book" / f"{chapter.__name__.rpartition('.')[2]}.md").read_text()
+    asked = set(re.findall(r'gtp_mini\.check\("([\d.]+)"', text))
+    assert asked == set(chapter.EXERCISES) and 3 <= len(asked) + text.count("\nProve it.") <= 5
 
 
 @pytest.mark.parametrize("answer, said", [
@@ -46,7 +94,19 @@ def test_an_answer_that_changes_its_arguments_is_judged_by_what_it_returns():
     assert gtp_mini.check("1.1", careless)
 
 
+def test_an_answer_that_draws_anew_is_told_so():
+    verdict = gtp_mini.check("1.1", lambda x, t, s, mean, std: x + torch.randn_like(x))
+    assert not verdict and "another answer each time" in verdict.message
+
+
+@pytest.mark.parametrize("given, said", [(318.9, "too small"), (2000, "too large"), (torch.tensor(320), "320")])
+def test_a_number_is_told_its_side(given, said):
+    assert said in gtp_mini.check("3.2", given).message
+
+
 def test_errors_of_the_caller():
+    with pytest.raises(TypeError, match="asks for a number"):
+        gtp_mini.check("3.2", "many")
     with pytest.raises(ValueError, match="no exercise '9.9'"):
         gtp_mini.check("9.9", lambda: None)
     with pytest.raises(TypeError, match="function itself"):
