@@ -1,6 +1,7 @@
 """Writes tests/notebooks/*.ipynb: the chapters of book/, run, with the outputs that are worth keeping.
 
-`make notebooks` calls it before a commit that changes a chapter. Pictures and interactive figures are left out: they
+`make notebooks` calls it before a commit that changes a chapter; as arguments, names of chapters choose some of them.
+Pictures and interactive figures are left out: they
 are large and differ from machine to machine. What nbval compares are the printed numbers of cells tagged
 `nbval-check-output`. What each chapter cost to run goes into data/chapters.json, which the chapters show at their head.
 """
@@ -9,6 +10,7 @@ import json
 import multiprocessing
 import os
 import resource
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -74,8 +76,9 @@ if __name__ == "__main__":
     NOTEBOOKS.mkdir(exist_ok=True)
     costs = json.loads(COSTS.read_text()) if COSTS.exists() else {}
     # a fresh process a chapter: its children's memory is then that chapter's
+    wanted = [chapter for chapter in chapters() if chapter.stem in sys.argv[1:] or len(sys.argv) == 1]
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
-        for name, cost in pool.map(run, chapters()):
+        for name, cost in pool.map(run, wanted):
             costs[name] = cost
             print(f"wrote {name}.ipynb: {cost['minutes']:.1f} minutes, {cost['peak_mb']:.0f} MB", flush=True)
     COSTS.write_text(json.dumps(costs, indent=2) + "\n")

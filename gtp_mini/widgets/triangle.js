@@ -151,7 +151,7 @@ export function mount(element, spec) {
     move(from, t);
     move(to, s);
   });
-  legend(panel, [["path", "error of a jump, the darker the larger"], ["fg", "taught"]]);
+  legend(panel, [["path", "error of a jump"], ["fg", "taught"]]);
   legend(panel, [["data", "the ODE"], ["sample", "the model"]]);
   panel.append(figure.words);
   const stopWatching = watchPage(root, show, canvas);
