@@ -13,12 +13,13 @@ OMP_NUM_THREADS ?= 1
 export OMP_NUM_THREADS
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab notebooks clean lint unit strict-book nbval site chromium
+.PHONY: help book test lab notebooks editions clean lint unit strict-book nbval site chromium
 
 help:
 	@echo "make book       set up, run every chapter (trains the models), build the site: $(SITE)/index.html"
 	@echo "make test       set up, then check style, library, book, pages (in Chromium) and notebooks"
 	@echo "make lab        open the chapters as notebooks in JupyterLab"
+	@echo "make editions   the chapters as notebooks to hand out, unsolved and solved: _build/editions"
 	@echo "make notebooks  refresh tests/notebooks from book/*.md and run them (before a commit that changes a chapter)"
 	@echo "make clean      delete what was built (keeps $(VENV))"
 
@@ -49,6 +50,10 @@ lab: $(INSTALLED)
 notebooks: $(INSTALLED)
 	@echo "==> running the chapters for tests/notebooks"
 	@$(BIN)/python tests/refresh_notebooks.py
+
+editions: $(INSTALLED)
+	@$(BIN)/python -m gtp_mini.editions _build/editions
+	@echo "==> wrote _build/editions; an exam: $(BIN)/python -m gtp_mini.editions _build/editions --exam 7 --questions 6"
 
 # ---- the tests. Two processes at a time fill a small machine.
 
