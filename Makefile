@@ -13,11 +13,13 @@ OMP_NUM_THREADS ?= 1
 export OMP_NUM_THREADS
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab notebooks editions clean lint unit strict-book nbval site chromium
+.PHONY: help book slides pdf test lab notebooks editions clean lint unit strict-book nbval site chromium
 
 help:
 	@echo "make book       set up, run every chapter (trains the models), build the site: $(SITE)/index.html"
 	@echo "make test       set up, then check style, library, book, pages (in Chromium) and notebooks"
+	@echo "make slides     each chapter as slides to project, from the built book: $(SITE)/slides/index.html"
+	@echo "make pdf        the built book as one file to print: _build/gtp_mini.pdf"
 	@echo "make lab        open the chapters as notebooks in JupyterLab"
 	@echo "make editions   the chapters as notebooks to hand out, unsolved and solved: _build/editions"
 	@echo "make notebooks  refresh tests/notebooks from book/*.md and run them (before a commit that changes a chapter)"
@@ -42,6 +44,12 @@ book: $(INSTALLED)
 	@echo "==> building the book (chapters that did not change are not run again)"
 	@$(BIN)/jupyter-book build book/
 	@echo "==> open $(SITE)/index.html"
+
+slides: book
+	@$(BIN)/python -m gtp_mini.slides $(SITE)
+
+pdf: book chromium
+	@$(BIN)/python tests/print_book.py _build/gtp_mini.pdf
 
 lab: $(INSTALLED)
 	@$(BIN)/jupytext-config set-default-viewer python markdown

@@ -16,6 +16,8 @@ BOOK = Path(__file__).resolve().parents[1] / "book"
 EXERCISE = re.compile(r"```\{exercise\}\n:label: (\S+)\n(.*?)\n```\n\n(?:```\{code-cell\} ipython3\n(.*?)```\n\n)?"
                       r"````\{solution\} \1\n:class: dropdown\n(.*?)\n````\n", re.S)
 DIRECTIVE = re.compile(r"^(`{3,}|:{3,})\{([\w:]+)\} ?([^\n]*)\n((?::\w+:[^\n]*\n)*)(.*?)\n\1$", re.S | re.M)
+QUIZ = re.compile(r"^::::\{admonition\} Quiz\n:class: quiz\n(.*?)\n::::$", re.S | re.M)
+OPTION = re.compile(r"^:::\{dropdown\} ([A-Z]\. [^\n]*)\n(.*?)\n:::$", re.S | re.M)
 CHECKED = re.compile(r'gtp_mini\.check\("([\d.]+)", [^)]*\)')
 NAMES = {"prf:theorem": "Theorem", "prf:proof": "Proof", "admonition": "", "exercise": "Exercise"}
 
@@ -67,8 +69,9 @@ def questions(text: str) -> list[Question]:
 
 
 def edition(text: str, solved: bool) -> str:
-    """A chapter's source as plain MyST for notebooks: exercises with or without their solutions."""
-    return _plain(EXERCISE.sub(lambda match: _question(Question(*match.groups()), solved), text))
+    """A chapter's source as plain MyST for notebooks: exercises and quizzes with or without their solutions."""
+    text = EXERCISE.sub(lambda match: _question(Question(*match.groups()), solved), text)
+    return _plain(QUIZ.sub(lambda match: _quiz(match.group(1), solved), text))
 
 
 def exam(seed: int, count: int, solved: bool) -> str:
@@ -110,6 +113,12 @@ def _question(question: Question, solved: bool) -> str:
     shown = "" if cell is None else f"```{{code-cell}} ipython3\n{cell}```\n\n"
     answer = re.sub(r"```python\n.*?```\n?", "", question.solution, flags=re.S).strip()
     return f"**Exercise.** {question.text}\n\n{shown}" + (f"**Solution.** {answer}\n" if solved and answer else "")
+
+
+def _quiz(body: str, solved: bool) -> str:
+    question = body.split(":::{dropdown}")[0].strip()
+    options = [f"* {option}" + (f" *{reply}*" if solved else "") for option, reply in OPTION.findall(body)]
+    return "\n".join([f"**Quiz.** {question}", "", *options])
 
 
 def _plain(text: str) -> str:

@@ -3,10 +3,7 @@
 from dataclasses import dataclass, field
 
 import pytest
-from pages import SITE
-
-READY = "() => [...document.querySelectorAll('.gtp-figure')].every((figure) => figure.dataset.state === 'ready')"
-TYPESET = "() => !window.MathJax?.startup?.promise || MathJax.startup.promise.then(() => true)"
+from pages import READY, SITE, TYPESET
 
 
 @dataclass

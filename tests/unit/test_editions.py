@@ -8,7 +8,7 @@ import torch
 
 import gtp_mini
 from gtp_mini.check.exercises import EXERCISES
-from gtp_mini.editions import edition, exam, main, questions, sources
+from gtp_mini.editions import OPTION, QUIZ, edition, exam, main, questions, sources
 
 CHAPTERS = {path.stem: path.read_text() for path in sources()}
 QUESTIONS = {q.number: q for text in CHAPTERS.values() for q in questions(text) if q.number}
@@ -81,3 +81,31 @@ def test_notebooks_are_written(tmp_path):
         nbformat.validate(notebook)
         assert notebook.metadata["kernelspec"]["name"] == "python3"
         assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+QUIZZES = {name: QUIZ.search(text) for name, text in CHAPTERS.items() if "## Exercises" in text}
+
+
+@pytest.mark.parametrize("name", QUIZZES)
+def test_every_chapter_has_a_quiz_whose_options_explain_themselves(name):
+    assert QUIZZES[name], "a chapter without a quiz"
+    options = OPTION.findall(QUIZZES[name].group(1))
+    assert len(options) >= 3
+    assert [option[0] for option, _ in options] == list("ABCDEFG"[:len(options)])
+    assert sum(reply.startswith("Right.") for _, reply in options) == 1
+    assert all(len(reply) > 60 for _, reply in options)
+
+
+def test_the_right_answer_is_not_always_at_one_place():
+    places = [[reply.startswith("Right.") for _, reply in OPTION.findall(quiz.group(1))].index(True)
+              for quiz in QUIZZES.values()]
+    assert max(map(places.count, places)) <= len(places) / 2
+
+
+@pytest.mark.parametrize("name", QUIZZES)
+def test_an_unsolved_quiz_has_its_options_and_no_replies(name):
+    replies = [reply for _, reply in OPTION.findall(QUIZZES[name].group(1))]
+    unsolved, solved = (edition(CHAPTERS[name], solved) for solved in (False, True))
+    assert "**Quiz.**" in unsolved and "{dropdown}" not in unsolved
+    assert not any(reply in unsolved for reply in replies)
+    assert all(re.sub(r"\W", "", reply) in re.sub(r"\W", "", solved) for reply in replies)

@@ -6,10 +6,14 @@ from pathlib import Path
 import jupytext
 import yaml
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 SITE = ROOT / "_build" / "html"
 FIGURE_TAG, PLOTLY_TAG = "interactive-figure", "plotly-figure"
 MATH = re.compile(r"\$\$|(?<![\\$`])\$(?!\s)[^$`\n]+\$|```\{math\}|\\begin\{(align|equation)")
+
+# what a browser waits for: figures drawn, formulas set
+READY = "() => [...document.querySelectorAll('.gtp-figure')].every((figure) => figure.dataset.state === 'ready')"
+TYPESET = "() => !window.MathJax?.startup?.promise || MathJax.startup.promise.then(() => true)"
 
 
 def page_names() -> list[str]:
