@@ -1,12 +1,25 @@
 """What the chapters need beside the library: their measured cost, and where shipped results lie."""
 
 import json
+import os
 from pathlib import Path
 
 from .records import Run
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 COSTS = DATA / "chapters.json"  # written by tests/refresh_notebooks.py when the chapters are run
+
+
+def tier(smoke, full):
+    """One of two values, mostly a number of updates: the second where the environment says GTP_TIER=full.
+
+    The smoke tier is what the book and its tests run, in about a minute a chapter; the full tier takes its time.
+    ValueError for any other name of a tier.
+    """
+    name = os.environ.get("GTP_TIER", "smoke")
+    if name not in ("smoke", "full"):
+        raise ValueError(f"GTP_TIER is smoke or full, got {name!r}")
+    return full if name == "full" else smoke
 
 
 def shipped(name: str) -> Path:
@@ -24,8 +37,13 @@ def cost(chapter: str):
     record = json.loads(COSTS.read_text()).get(chapter) if COSTS.exists() else None
     if record is None:
         return Markdown("*Not measured yet.*")
-    return Markdown(f"*Running this chapter took {record['minutes']:.1f} minutes and {record['peak_mb'] / 1000:.1f} GB "
-                    f"of memory on {record['cores']} cores ({record['processor']}); it downloads nothing.*")
+    said = (f"Running this chapter took {record['minutes']:.1f} minutes and {record['peak_mb'] / 1000:.1f} GB "
+            f"of memory on {record['cores']} cores ({record['processor']}); it downloads nothing.")
+    if "full" in record:
+        full = record["full"]
+        said += (f" With more updates, `GTP_TIER=full` set before Jupyter is started, it took {full['minutes']:.1f} "
+                 f"minutes and {full['peak_mb'] / 1000:.1f} GB.")
+    return Markdown(f"*{said}*")
 
 
 def results(*runs: Run) -> list[dict]:

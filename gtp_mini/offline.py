@@ -3,6 +3,7 @@
 * MathJax and plotly are copied from installed Python packages into the site: no page asks another host for anything.
 * The execution cache knows the library: when its sources or the shipped data change, every chapter runs again.
 * Thebe (code that runs on another host's kernels) is left out, as are preloads that a page opened from disk is refused.
+* Docstrings are plain text, and stand in the reference as they are.
 * Interactive figures carry their own HTML: the state of Jupyter's widgets, a second copy of the weights, is left out.
 """
 
@@ -36,7 +37,7 @@ def package_folder(name: str) -> Path:
 
 
 def copy_scripts(static: Path) -> None:
-    """Puts MathJax (with its fonts and extensions) and plotly into the site's folder of static files."""
+    """Puts MathJax (with its fonts and extensions), plotly and our style sheet into the folder of static files."""
     mathjax = package_folder("mathjax") / "static" / "mathjax" / "es5"
     for part in MATHJAX_PARTS:
         source, target = mathjax / part, static / "mathjax" / part
@@ -45,6 +46,7 @@ def copy_scripts(static: Path) -> None:
             shutil.copytree(source, target, dirs_exist_ok=True)
         else:
             shutil.copyfile(source, target)
+    shutil.copyfile(LIBRARY / "widgets" / "book.css", static / "book.css")
     shutil.copyfile(package_folder("plotly") / "package_data" / "plotly.min.js", static / "plotly.min.js")
 
 
@@ -100,11 +102,19 @@ def _drop_widget_state(app, doctree) -> None:
     NbMetadataCollector.get_js_files(app.env, app.env.docname).clear()
 
 
+def _take_words_as_they_are(app, what, name, obj, options, lines) -> None:
+    """Docstrings are plain text: |x| and * in them are absolute values and products."""
+    lines[:] = [line.replace("|", "\\|").replace("*", "\\*") for line in lines]
+
+
 def setup(app) -> dict:
     """Called by Sphinx (see _config.yml)."""
     app.add_config_value("gtp_mini_sources", "", "env")
     app.connect("config-inited", _use_keyed_cache)
     app.connect("doctree-read", _drop_widget_state)
     app.connect("html-page-context", _drop_thebe, priority=900)  # after the extensions that add scripts
+    app.add_css_file("book.css")
+    app.setup_extension("sphinx.ext.autodoc")
+    app.connect("autodoc-process-docstring", _take_words_as_they_are)
     app.connect("build-finished", _copy_into_site)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -4,6 +4,9 @@
 Pictures and interactive figures are left out: they
 are large and differ from machine to machine. What nbval compares are the printed numbers of cells tagged
 `nbval-check-output`. What each chapter cost to run goes into data/chapters.json, which the chapters show at their head.
+
+With GTP_TIER=full no notebook is written: the chapters are run at length, must print what the notebooks say, and their
+cost is recorded beside the other.
 """
 
 import json
@@ -20,6 +23,7 @@ import nbformat
 import yaml
 from nbclient import NotebookClient
 
+from gtp_mini.book import tier
 from gtp_mini.records import versions
 
 ROOT = Path(__file__).parents[1]
@@ -27,6 +31,7 @@ BOOK, NOTEBOOKS = ROOT / "book", ROOT / "tests" / "notebooks"
 KEPT = ("text/plain",)
 COSTS = ROOT / "data" / "chapters.json"
 COMPARED = "nbval-check-output"
+FULL = tier(False, True)
 
 
 def chapters() -> list[Path]:
@@ -58,8 +63,19 @@ def run(chapter: Path) -> tuple[str, dict]:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [small for output in cell.outputs if (small := keep(output, cell))]
-    nbformat.write(notebook, NOTEBOOKS / f"{chapter.stem}.ipynb")
+    path = NOTEBOOKS / f"{chapter.stem}.ipynb"
+    if FULL:
+        if (now := printed(notebook)) != (before := printed(nbformat.read(path, 4))):
+            raise AssertionError(f"{chapter.stem}, at length, prints {now}, not {before}")
+    else:
+        nbformat.write(notebook, path)
     return chapter.stem, cost
+
+
+def printed(notebook: nbformat.NotebookNode) -> list[str]:
+    """What the compared cells print."""
+    return [output.text for cell in notebook.cells if COMPARED in cell.metadata.get("tags", [])
+            for output in cell.outputs if output.output_type == "stream"]
 
 
 def keep(output: nbformat.NotebookNode, cell: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
@@ -79,6 +95,7 @@ if __name__ == "__main__":
     wanted = [chapter for chapter in chapters() if chapter.stem in sys.argv[1:] or len(sys.argv) == 1]
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
         for name, cost in pool.map(run, wanted):
-            costs[name] = cost
-            print(f"wrote {name}.ipynb: {cost['minutes']:.1f} minutes, {cost['peak_mb']:.0f} MB", flush=True)
+            known = costs.get(name, {})
+            costs[name] = known | {"full": cost} if FULL else cost | {k: known[k] for k in ("full",) if k in known}
+            print(f"ran {name}: {cost['minutes']:.1f} minutes, {cost['peak_mb']:.0f} MB", flush=True)
     COSTS.write_text(json.dumps(costs, indent=2) + "\n")

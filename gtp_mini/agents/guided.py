@@ -32,6 +32,8 @@ class GuidedConfig(ValueConfig):
     weight_cap: float = WEIGHT_CAP
     normalise_weights: bool = False  # to mean 1 over the batch: weights are then no learning rate, no reason to clip
     # a gradient, and no share of the terms that have none. Always for eta_conditioned
+    draw_by_weight: bool = False  # rows are drawn in proportion to their weights and then count alike: the same loss on
+    # average, and no update is spent on rows that hardly count. For values that are given (take_values). Ours
     eta_conditioned: bool = False  # one network for every temperature up to eta_max; eta is then where it samples
     eta_max: float = 16.0  # ours
     q_weight: float = 0.0  # of -Q(s, pi(s)), differentiated through every step of the sampler (`target_steps` of them)
@@ -46,6 +48,9 @@ class GuidedConfig(ValueConfig):
         if self.eta_conditioned and self.eta > self.eta_max:
             raise ValueError(f"eta must be at most eta_max ({self.eta_max:g}), for which the network is trained, "
                              f"got {self.eta!r}")
+        if self.draw_by_weight and (self.eta_conditioned or not self.eta):
+            raise ValueError("draw_by_weight draws rows for one temperature, so it needs an eta above 0 and no "
+                             "eta_conditioned")
         if self.weight_rule not in WEIGHT_RULES:
             raise ValueError(f"unknown weight_rule {self.weight_rule!r}; known: {', '.join(WEIGHT_RULES)}")
         if not self.weight_cap >= 1:
@@ -85,7 +90,8 @@ class GuidedAgent(ActorAgent):
             self.optimizers |= self.values.optimizers
 
     def take_values(self, values: ValueLearner) -> None:
-        """Takes values that are trained, and trains them no further: batches then bring their `advantage` (B,).
+        """Takes values that are trained, and trains them no further: batches then bring their `advantage` (B,), or
+        were drawn by `chances`.
 
         One critic can so serve many policies, which then differ by nothing else. Raises ValueError if it has no V that
         does not depend on the policy.
@@ -101,12 +107,12 @@ class GuidedAgent(ActorAgent):
         if not self.needs_values:
             return super().update(batch, step, generator)
         if self.values_are_given:
-            advantage, metrics = batch["advantage"], {}
+            advantage, metrics = batch.get("advantage"), {}  # None: rows were drawn by their weights
         else:
             advantage, metrics = self.values.update(
                 batch, lambda obs: self.run("act", obs, c.target_steps, generator=generator), c.clip)
         obs, weights = batch["obs"], None
-        if c.weighted:
+        if c.weighted and advantage is not None:
             obs, weights, used = self.run("weigh", obs, advantage, generator=generator)
             metrics["effective_sample_size"] = used
         metrics |= self.update_actor(batch, obs, weights, step, generator)
@@ -123,6 +129,11 @@ class GuidedAgent(ActorAgent):
         weights = advantage_weights(advantage, eta, c.weight_cap, c.weight_rule,
                                     normalise=c.eta_conditioned or c.normalise_weights)
         return obs, weights, effective_sample_size(weights)
+
+    def chances(self, advantage: Tensor) -> Tensor | None:
+        """How often each row of a dataset is to be drawn, (N,) -> (N,), if weights are for that; else None."""
+        c = self.config
+        return advantage_weights(advantage, c.eta, c.weight_cap, c.weight_rule) if c.draw_by_weight else None
 
     def actor_loss(self, batch, obs, weights, intervals, generator):
         """L_clone - q_weight Q(s, pi(s))."""

@@ -57,7 +57,7 @@ def train_together(configs: list[TrainConfig], outs: list[str], resume: bool = F
                "next_obs": data.next_obs, "terminal": data.terminal}
     tensors = {name: value.to(device) for name, value in tensors.items()}
 
-    agents, advantages = [], []
+    agents, advantages, chances = [], [], []
     for c, record in zip(configs, records, strict=True):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(c.seed)
@@ -67,7 +67,13 @@ def train_together(configs: list[TrainConfig], outs: list[str], resume: bool = F
             if not agent.needs_values:
                 raise ValueError(f"{c.method} as it is set asks no critic; leave --critic out, or give it an eta")
             agent.take_values(critic_of(c.critic, record).to(device))
-            advantages.append(agent.values.advantages(tensors["obs"], tensors["action"]))
+            advantage = agent.values.advantages(tensors["obs"], tensors["action"])
+            if (chance := agent.chances(advantage)) is None:
+                advantages.append(advantage)
+            else:
+                chances.append(chance)
+        elif getattr(agent.config, "draw_by_weight", False):
+            raise ValueError("draw_by_weight needs values that are trained: give --critic or --critic-steps")
         agents.append(agent)
     needs_values, agent_settings = agents[0].needs_values, agents[0].config
     limit = value_limit(tensors["reward"], agent_settings) if needs_values else math.inf
@@ -92,7 +98,7 @@ def train_together(configs: list[TrainConfig], outs: list[str], resume: bool = F
         agent, generator = stack(agents, config.compile), generators
     elif config.compile:
         compute_by(agent, Traced(compiled=True))
-    draw = _batches(tensors, advantages, config.batch_size)
+    draw = _batches(tensors, advantages, chances, config.batch_size)
     members = [Member(run, c, agent, i if len(agents) > 1 else None)
                for i, (run, c) in enumerate(zip(runs, configs, strict=True))]
     with Log(runs, config, start, limit, progress) as log:
@@ -136,18 +142,23 @@ def _resume(runs: list[Run], agents: list[Agent], generators: list[torch.Generat
     return states[0][1]
 
 
-def _batches(tensors: Batch, advantages: list[Tensor], batch_size: int) -> Callable[[Generators], Batch]:
+def _batches(tensors: Batch, advantages: list[Tensor], chances: list[Tensor],
+             batch_size: int) -> Callable[[Generators], Batch]:
     """Draws batches from the whole data, (N, ...), and from each run's own advantages (N,): for one generator a batch
-    (B, ...), for a list of M of them a stack (M, B, ...)."""
+    (B, ...), for a list of M of them a stack (M, B, ...). With chances (N,) for each run, rows are drawn by these."""
     count = len(tensors["action"])
     own = torch.stack(advantages) if advantages else None
+    shares = [chance.double().cumsum(0) / chance.double().sum() for chance in chances]
 
-    def rows(generator: torch.Generator) -> Tensor:
-        return torch.randint(count, (batch_size,), generator=generator, device=generator.device)
+    def rows(generator: torch.Generator, run: int = 0) -> Tensor:
+        if not shares:
+            return torch.randint(count, (batch_size,), generator=generator, device=generator.device)
+        pick = torch.rand(batch_size, generator=generator, device=generator.device, dtype=torch.float64)
+        return torch.searchsorted(shares[run], pick, right=True).clamp(max=count - 1)
 
     def draw(generator: Generators) -> Batch:
         stacked = isinstance(generator, list)
-        index = torch.stack([rows(g) for g in generator]) if stacked else rows(generator)
+        index = torch.stack([rows(g, i) for i, g in enumerate(generator)]) if stacked else rows(generator)
         batch = {name: value[index] for name, value in tensors.items()}
         if own is not None:
             batch["advantage"] = own.gather(1, index) if stacked else own[0, index]

@@ -1,6 +1,6 @@
 // The figure: controls, a picture, words. In JupyterLab the kernel's model takes over; on a page the browser's does.
 
-const FRAME_BUDGET_MS = 12; // of the 16 that a frame has: a long computation goes on in the next frame
+const FRAME_BUDGET_MS = 9; // of the 16 that a frame has, drawing among them: a long computation goes on in the next frame
 
 export function mount(element, spec, kernel = null) {
   const figure = openFigure(element), { root, panel, canvas } = figure, chart = make("div", "gtp-bars");

@@ -133,14 +133,15 @@ export function samplingTimes({ sigma_min, sigma_max, rho, times: own }, steps) 
 }
 
 // One step of the model's own sampler (gtp_mini.samplers) from t to s, the `round`-th of a sample that began with `noise`.
-export function advance(model, x, t, s, obs, noise, round) {
+// `first` is the index of x[0] among all samples, where x is a part of them.
+export function advance(model, x, t, s, obs, noise, round, first = 0) {
   if (model.sampler === "euler") {
     const ratio = s / t;
     return phi(model, x, t, t, obs).map((v, i) => ratio * x[i] + (1 - ratio) * v);
   }
   if (model.sampler === "consistency") {
     const clean = phi(model, x, t, 0, obs);
-    return s === 0 ? clean : clean.map((v, i) => v + s * fresh(noise, i, round, model.action_dim));
+    return s === 0 ? clean : clean.map((v, i) => v + s * fresh(noise, first + i, round, model.action_dim));
   }
   return flowMap(model, x, t, s, obs);
 }

@@ -5,6 +5,7 @@
 
 const PATHS = 40; // ways drawn: more hide each other
 const PATH_LEVELS = 30; // points on each way, shared by its jumps
+const PART = 25; // samples that one step of a computation moves: some ms
 
 const spread = (points) => { // root mean square distance from the mean
   const n = points.length / 2, mean = [0, 0];
@@ -27,32 +28,42 @@ export function sampleScene(spec, models, noise) {
   const obsOf = (state) => (spec.condition ? [state.value] : null);
   let shown = null; // samples at the noise level of the scrub slider, not shrunk
 
-  function walk(model, state) { // some samples' ways, with points between the jumps that the map gives as well
-    const few = noise.slice(0, 2 * PATHS), times = samplingTimes(model, state.steps), stops = [];
-    const path = samplePath(model, few, state.steps, obsOf(state), noise);
-    const ways = Array.from({ length: few.length / 2 }, () => []);
-    const add = (x, t) => ways.forEach((way, i) => way.push([x[2 * i] * shrink(t), x[2 * i + 1] * shrink(t)]));
-    const between = Math.ceil(PATH_LEVELS / state.steps);
+  // The samples one jump further. Generators, as all that follows: they stop after each part, for the page to be drawn.
+  function* jumped(model, x, t, s, state, round) {
+    const y = new Float64Array(x.length), size = PART * model.action_dim;
+    for (let first = 0; first < x.length; first += size) {
+      y.set(advance(model, x.subarray(first, first + size), t, s, obsOf(state), noise, round, first), first);
+      yield;
+    }
+    return y;
+  }
+
+  function* walk(model, state) { // some samples' ways, with points between the jumps that the map gives as well
+    const times = samplingTimes(model, state.steps), stops = [], between = Math.ceil(PATH_LEVELS / state.steps);
+    let x = noise.slice(0, 2 * PATHS).map((v) => v * model.sigma_max);
+    const ways = Array.from({ length: PATHS }, () => []);
+    const add = (points, t) => ways.forEach((way, i) => way.push([points[2 * i] * shrink(t), points[2 * i + 1] * shrink(t)]));
     for (let k = 0; k < state.steps; k++) {
-      add(path[k], times[k]);
-      stops.push(...path[k].map((v) => v * shrink(times[k])));
+      add(x, times[k]);
+      stops.push(...x.map((v) => v * shrink(times[k])));
       for (let j = 1; j < between; j++) {
         const [from, to] = [times[k], Math.max(times[k + 1], model.sigma_min)].map((v) => v ** (1 / model.rho));
         const t = (from + (j / between) * (to - from)) ** model.rho; // evenly spaced as the samplers' grid is
-        add(advance(model, path[k], times[k], t, obsOf(state), noise, k), t);
+        add(yield* jumped(model, x, times[k], t, state, k), t);
       }
+      x = yield* jumped(model, x, times[k], times[k + 1], state, k);
     }
-    add(path[state.steps], 0);
+    add(x, 0);
     return { ways, stops };
   }
 
-  function pointsAt(model, state) {
+  function* pointsAt(model, state) {
     if (model.kind === "gaussian") return sample(model, noise, state.steps, obsOf(state));
     const t = levelAt(model, state.scrub), times = samplingTimes(model, state.steps);
     const last = times.findLastIndex((level) => level >= t); // the sampler's last stop at or above t
     let x = noise.map((v) => v * model.sigma_max);
-    for (let k = 0; k < last; k++) x = advance(model, x, times[k], times[k + 1], obsOf(state), noise, k);
-    return times[last] === t ? x : advance(model, x, times[last], t, obsOf(state), noise, last);
+    for (let k = 0; k < last; k++) x = yield* jumped(model, x, times[k], times[k + 1], state, k);
+    return times[last] === t ? x : yield* jumped(model, x, times[last], t, state, last);
   }
 
   function place(state, points) {
@@ -62,16 +73,24 @@ export function sampleScene(spec, models, noise) {
     picture.points = points.map((v) => v * factor);
   }
 
+  function* compute(state) {
+    const model = models[state.model];
+    const drawn = state.paths && model.kind !== "gaussian" ? yield* walk(model, state) : { ways: [], stops: [] };
+    const points = yield* pointsAt(model, state);
+    picture.paths = drawn.ways;
+    picture.stops = drawn.stops;
+    place(state, points);
+  }
+
+  let work = null;
   return {
-    start(state) {
-      const model = models[state.model];
-      place(state, pointsAt(model, state));
-      const drawn = state.paths && model.kind !== "gaussian" ? walk(model, state) : { ways: [], stops: [] };
-      picture.paths = drawn.ways;
-      picture.stops = drawn.stops;
+    start: (state) => { work = compute(state); },
+    step: () => work.next().done,
+    accept(state, points) { // the paths are the browser's
+      while (state.paths && !work.next().done);
+      if (!state.paths) picture.paths = picture.stops = [];
+      place(state, points);
     },
-    step: () => true,
-    accept: place,
     show: (canvas) => drawSamples(canvas, picture),
     tell(state) {
       const model = models[state.model], t = levelAt(model, state.scrub), count = shown.length / 2;

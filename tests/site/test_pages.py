@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from pages import PLOTLY_TAG, figures_on, has_math, page_names
 
 SMALL_AND_LARGE = [1400, 390]
@@ -101,6 +102,14 @@ def test_figures_are_readable_in_light_and_dark(visit, name, scheme):
         for role, color in colors.items():
             wanted = TEXT_CONTRAST if role in ("fg", "muted") else INK_CONTRAST
             assert contrast(background, luminance(color)) >= wanted, (role, color)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(visit, name, scheme):
+    found = Axe().run(visit(name, scheme=scheme).page).response["violations"]
+    grave = [(v["id"], [node["html"][:200] for node in v["nodes"]]) for v in found
+             if v["impact"] in ("serious", "critical")]
+    assert grave == []
 
 
 def luminance(color: str) -> float:

@@ -148,3 +148,56 @@ def test_normalised_weights_do_not_care_for_the_level_of_the_advantages(teacher,
                      torch.Generator().manual_seed(0))
         found.append(torch.cat([p.flatten() for p in agent.actor.parameters()]))
     assert torch.allclose(*found, atol=1e-6) == normalise
+
+
+def drawing(**settings):
+    return {"draw_by_weight": True, "eta": 2.0, "weight_rule": "exponential"} | settings
+
+
+def test_rows_are_drawn_as_often_as_their_weights_say():
+    from gtp_mini.training.loop import _batches
+
+    rows = torch.arange(4.0)[:, None]
+    chances = torch.tensor([1.0, 0.0, 3.0, 6.0])
+    draw = _batches({"action": rows}, [], [chances, chances.flip(0)], 20_000)
+    one = draw(torch.Generator().manual_seed(0))
+    assert set(one) == {"action"}
+    counts = torch.bincount(one["action"][:, 0].long(), minlength=4) / 20_000
+    assert torch.allclose(counts, chances / 10, atol=0.01) and counts[1] == 0
+    both = draw([torch.Generator().manual_seed(0), torch.Generator().manual_seed(1)])["action"]
+    assert torch.equal(both[0], one["action"])  # a member's stream is its own
+    counts = torch.bincount(both[1, :, 0].long(), minlength=4) / 20_000
+    assert torch.allclose(counts, chances.flip(0) / 10, atol=0.01)
+
+
+def test_chances_are_the_rules_weights_and_rows_that_were_drawn_count_alike(teacher):
+    data = load_transitions("gtp/multigoal-v0")
+    agent = make_agent("gtp-sd", 2, 2, 10, method_config("gtp-sd", **TINY, **drawing()))
+    agent.take_values(load(teacher.path / "critic.safetensors"))
+    advantage = agent.values.advantages(data.obs, data.action)
+    chances = agent.chances(advantage)
+    assert torch.allclose(chances, (2.0 * advantage).exp().clamp(max=100))
+    metrics = agent.update({"obs": data.obs[:64], "action": data.action[:64]}, 0, torch.Generator().manual_seed(0))
+    assert "effective_sample_size" not in metrics  # rows that were drawn count alike
+    weighing = make_agent("gtp-sd", 2, 2, 10, method_config("gtp-sd", **TINY, eta=2.0))
+    assert weighing.chances(advantage) is None
+
+
+def test_drawing_by_weight_goes_on_to_the_same_bits(teacher, tmp_path, monkeypatch):
+    whole = pupil(teacher, tmp_path / "whole", settings=drawing())
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("gtp_mini.training.loop.check_tensors", _stop_at_40)
+        pupil(teacher, tmp_path / "cut", settings=drawing())
+    cut = pupil(teacher, tmp_path / "cut", settings=drawing(), resume=True)
+    assert (whole.path / "model.safetensors").read_bytes() == (cut.path / "model.safetensors").read_bytes()
+    weighing = pupil(teacher, tmp_path / "weighing", settings=drawing(draw_by_weight=False))
+    assert (whole.path / "model.safetensors").read_bytes() != (weighing.path / "model.safetensors").read_bytes()
+
+
+def test_drawing_by_weight_needs_a_critic_and_one_temperature(multigoal, tmp_path):
+    with pytest.raises(ValueError, match="give --critic or --critic-steps"):
+        train(TrainConfig("multigoal", "gtp-sd", settings=TINY | drawing(), **SHORT), tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+    for wrong in ({"eta": 0.0}, {"eta_conditioned": True}):
+        with pytest.raises(ValueError, match="needs an eta above 0"):
+            method_config("gtp-sd", **drawing(**wrong))
