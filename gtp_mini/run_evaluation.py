@@ -10,11 +10,11 @@ WEIGHTS = {"last": "model.safetensors", "best": "best.safetensors"}
 
 
 def evaluate_run(run: Run, episodes: int = 100, sampling_steps: int | None = None, seed: int = 0,
-                 noise_scale: float = 1.0, noise_memory: float = 0.0, eta: float | None = None,
+                 noise_scale: float | None = None, noise_memory: float = 0.0, eta: float | None = None,
                  checkpoint: str = "last", progress: Callable[[int, int], None] | None = None) -> dict:
     """Runs a run's policy in its task's environment, adds the evaluation to the run's record, and returns it.
 
-    `sampling_steps` (K) is the run's own by default; `noise_scale` and `noise_memory` are those of `evaluate`. `eta` is
+    `sampling_steps` (K) and `noise_scale` are the run's own by default, `noise_memory` is that of `evaluate`. `eta` is
     the temperature at which a policy acts that was trained for every one. `checkpoint` is "last", or "best": that with
     the highest return while it was being watched.
 
@@ -27,6 +27,7 @@ def evaluate_run(run: Run, episodes: int = 100, sampling_steps: int | None = Non
     config = run.config
     task = task_for(config["task"])
     step, sampling_steps = checkpoint_step(run, checkpoint), sampling_steps or config.get("sampling_steps", 2)
+    noise_scale = config.get("noise_scale", 1.0) if noise_scale is None else noise_scale
     policy = load(run.path / WEIGHTS[checkpoint])
     if eta is not None:
         if getattr(policy.config, "eta", None) is None:

@@ -36,6 +36,8 @@ def train(
     checkpoint_every: Annotated[int, typer.Option(help="Updates between two checkpoints.", min=1)] = 5_000,
     sampling_steps: Annotated[int | None, typer.Option(help="K, steps per action, in evaluations; the method's own by "
                                                             "default.", min=1, max=64)] = None,
+    noise_scale: Annotated[float | None, typer.Option(help="Share of the noise in evaluations, 1 by default; below 1: "
+                                                           "nearer to the likeliest action.", min=0.0, max=1.0)] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     critic: Annotated[Path | None, typer.Option(help="Folder of a run whose values are taken as they are; without it "
                                                      "the method learns its own.")] = None,
@@ -77,7 +79,8 @@ def train(
     try:
         needs_values = method_config(method, **settings).needs_values
         config = TrainConfig(task, method, steps, seed, batch_size, settings, log_every, checkpoint_every, eval_every,
-                             eval_episodes, sampling_steps, device, critic and str(critic), compile)
+                             eval_episodes, sampling_steps, recipe.noise_scale if noise_scale is None else noise_scale,
+                             device, critic and str(critic), compile)
     except (ValueError, TypeError) as error:
         raise usage(one_line(error)) from None
     local = list_datasets()
@@ -114,8 +117,8 @@ def evaluate(
     sampling_steps: Annotated[int | None, typer.Option(help="K, steps per action; the run's by default.", min=1,
                                                        max=64)] = None,
     seed: Seed = 0,
-    noise_scale: Annotated[float, typer.Option(help="Below 1: sample nearer to the most likely action.",
-                                               min=0.0, max=1.0)] = 1.0,
+    noise_scale: Annotated[float | None, typer.Option(help="Below 1: sample nearer to the likeliest action; the run's "
+                                                           "by default.", min=0.0, max=1.0)] = None,
     noise_memory: Annotated[float, typer.Option(help="Above 0: the noise of an action remembers the last one's; 1: one "
                                                      "noise an episode.", min=0.0, max=1.0)] = 0.0,
     eta: Annotated[float | None, typer.Option(help="Advantage temperature to act at, of a policy that was trained with "

@@ -25,6 +25,7 @@ class TrainConfig:
     eval_every: int = 0  # steps; 0 never
     eval_episodes: int = 20
     sampling_steps: int | None = None  # K in evaluations; None: the method's own
+    noise_scale: float = 1.0  # of the noise in evaluations; below 1: nearer to the likeliest action
     device: str = "auto"
     critic: str | None = None  # folder of a run whose values are taken as they are; None: the method learns its own
     compile: bool = False  # updates through torch.compile: half a minute of a compiler first, then quicker
@@ -40,6 +41,8 @@ class TrainConfig:
         if self.eval_every % self.checkpoint_every:
             raise ValueError(f"eval_every ({self.eval_every}) must be a multiple of checkpoint_every "
                              f"({self.checkpoint_every})")
+        if not 0 <= self.noise_scale <= 1:
+            raise ValueError(f"noise_scale must be between 0 and 1, got {self.noise_scale!r}")
         method_config(self.method, **self.settings)  # raises if it is absurd
         if self.sampling_steps is None:
             object.__setattr__(self, "sampling_steps", METHODS[self.method].sampling_steps)

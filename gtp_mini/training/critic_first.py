@@ -26,7 +26,7 @@ def train_critic_first(configs: list[TrainConfig], outs: list[str], critic_steps
             raise FileExistsError(f"{out} already holds a run; go on with --resume or replace it with --overwrite")
     settings = {"gamma": configs[0].settings["gamma"]} if "gamma" in configs[0].settings else {}
     teachers = [replace(config, method="iql", steps=critic_steps, settings=settings | critic_settings, eval_every=0,
-                        sampling_steps=METHODS["iql"].sampling_steps) for config in configs]
+                        noise_scale=1.0, sampling_steps=METHODS["iql"].sampling_steps) for config in configs]
     folders = [str(Path(out) / CRITIC) for out in outs]
     train_together(teachers, folders, resume, overwrite, progress)
     pupils = [replace(config, critic=folder) for config, folder in zip(configs, folders, strict=True)]

@@ -70,6 +70,6 @@ def publish(members: list[Member], task: Task, step: int, log: Log) -> None:
     if not due:
         return
     results = evaluate_together([policy for _, policy in due], task, [member.config.seed for member, _ in due],
-                                c.eval_episodes, c.sampling_steps)
+                                c.eval_episodes, c.sampling_steps, c.noise_scale)
     for (member, policy), result in zip(due, results, strict=True):
         log.say(member.record(policy, result.summary(), task, step))
