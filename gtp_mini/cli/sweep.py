@@ -18,6 +18,8 @@ def sweep(
     workers: Annotated[int, typer.Option(help="Runs side by side.", min=1, max=1024)] = 1,
     threads: Annotated[int, typer.Option(help="Of torch, for each run.", min=1, max=1024)] = 1,
     make_data: Annotated[bool, typer.Option("--make-data", help="Make missing data first.")] = False,
+    records: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Records of earlier runs "
+                                                 "(report --collect): what is there is not run again.")] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Run again what failed before.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start those runs again whose settings the plan has "
                                                                 "changed.")] = False,
@@ -28,20 +30,21 @@ def sweep(
     from ..collect.batch import available_threads
     from ..datasets.tasks import get_task
     from ..sweep import LocalEngine, run_sweep
-    from ..sweep.records import RECORDS
+    from ..sweep.records import RECORDS, read_records
     from ..sweep.run import missing_data, states_of
 
     if engine != "local":
         raise usage(f"unknown engine {engine!r}; known: local")
     cells, out = _cells(plan), out or Path("runs") / plan.stem
+    kept = read_records(records) if records else []
     if dry_run:
-        return _show(cells, states_of(cells, out), missing_data(cells), out, as_json)
+        return _show(cells, states_of(cells, out, kept), missing_data(cells), out, as_json)
     if make_data:
         for task in missing_data(cells):
             with progress_bar(f"making data: {task}") as progress:
                 get_task(task).make(progress=progress, processes=available_threads())
     try:
-        states = run_sweep(cells, out, LocalEngine(workers, threads), overwrite, retry, say)
+        states = run_sweep(cells, out, LocalEngine(workers, threads), overwrite, retry, say, kept)
     except KeyboardInterrupt:
         say("stopped; what was saved is complete, and the same command goes on from there")
         raise typer.Exit(1) from None

@@ -21,10 +21,10 @@ class Planned:
     episodes: int
     seed: int
 
-    def on_record(self, run: Run) -> bool:
-        """Whether the run has this very evaluation; one of the last checkpoint must be of the last update."""
-        wanted = asdict(self) | ({"checkpoint_step": run.config["steps"]} if self.checkpoint == "last" else {})
-        asked = [e for e in run.evaluations() if not e.get("during_training") and "eta" not in e]
+    def among(self, evaluations: list[dict], updates: int) -> bool:
+        """Whether this very evaluation is there; one of the last checkpoint must be of the last update."""
+        wanted = asdict(self) | ({"checkpoint_step": updates} if self.checkpoint == "last" else {})
+        asked = [e for e in evaluations if not e.get("during_training") and "eta" not in e]
         return any(wanted.items() <= ({"noise_memory": 0.0} | e).items() for e in asked)
 
 
@@ -46,6 +46,15 @@ class Cell:
     def name(self) -> str:
         """The cell's folder, seen from the sweep's."""
         return f"{self.config.task}/{self.label}/seed-{self.config.seed}"
+
+    def absent(self, evaluations: list[dict]) -> list[Planned]:
+        """The planned evaluations that are not among those."""
+        return [planned for planned in self.evaluations if not planned.among(evaluations, self.config.steps)]
+
+    def recorded(self, record: dict) -> bool:
+        """Whether a record (see `sweep.records`) is that of this cell, at its end."""
+        return (record["run"] == self.name and not record["failed"] and not self.changed(record["config"])
+                and not self.absent(record["evaluations"]))
 
     def changed(self, recorded: dict) -> list[str]:
         """The settings in which a run's config.json is another than this cell's; agent.lr for one of the agent's."""
@@ -84,10 +93,10 @@ def state_of(cell: Cell, folder: Path) -> State:
     if not run.exists():
         return State("missing")
     if mark["trained"]:
-        absent = sum(not planned.on_record(run) for planned in cell.evaluations)
+        absent = cell.absent(run.evaluations())
         if not absent:
             return State("done")
-        return State("partial", f"{absent} of {len(cell.evaluations)} evaluations to do")
+        return State("partial", f"{len(absent)} of {len(cell.evaluations)} evaluations to do")
     step = int(run.metrics().get("step", [0])[-1])
     return State("partial", f"{step:,} of {cell.config.steps:,} updates")
 

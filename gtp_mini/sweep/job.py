@@ -26,6 +26,5 @@ def perform(job: Job) -> None:
         train(cell.config, str(folder), resume=not job.overwrite, overwrite=job.overwrite, progress=False)
     write_mark(folder, cell, trained=True)
     run = Run.open(folder)
-    for planned in cell.evaluations:
-        if not planned.on_record(run):
-            evaluate_run(run, **asdict(planned))
+    for planned in cell.absent(run.evaluations()):
+        evaluate_run(run, **asdict(planned))

@@ -1,6 +1,6 @@
 """A whole sweep: what is there, what is refused, what is run, and the records that are left."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -14,9 +14,10 @@ Say = Callable[[str], None]
 
 
 def run_sweep(cells: list[Cell], folder: str | Path, engine: Engine, overwrite: bool = False, retry: bool = False,
-              say: Say = lambda text: None) -> dict[str, State]:
+              say: Say = lambda text: None, records: Sequence[dict] = ()) -> dict[str, State]:
     """Runs what is missing of the cells, in their order; the state of each, by name, when all is over.
 
+    Cells that are on record, from a sweep on another machine, say, are done.
     `overwrite` starts those cells again whose settings the plan has changed, `retry` those that failed before.
     However it ends, by Ctrl-C too, records.jsonl is written for the runs that are there.
 
@@ -27,7 +28,7 @@ def run_sweep(cells: list[Cell], folder: str | Path, engine: Engine, overwrite: 
     """
     folder = Path(folder)
     with locked(folder / "sweep.lock", f"another sweep is at work in {folder}"):
-        states = states_of(cells, folder)
+        states = states_of(cells, folder, records)
         _refuse(states, folder, overwrite)
         jobs = [Job(cell, folder / cell.name, states[cell.name].name == "changed")
                 for cell in cells if _wanted(states[cell.name], retry)]
@@ -45,9 +46,14 @@ def run_sweep(cells: list[Cell], folder: str | Path, engine: Engine, overwrite: 
     return states
 
 
-def states_of(cells: list[Cell], folder: Path) -> dict[str, State]:
-    """The state of every cell, by its name."""
-    return {cell.name: state_of(cell, folder / cell.name) for cell in cells}
+def states_of(cells: list[Cell], folder: Path, records: Sequence[dict] = ()) -> dict[str, State]:
+    """The state of every cell, by its name; one that has no folder may be on record."""
+    states = {cell.name: state_of(cell, folder / cell.name) for cell in cells}
+    kept = {record["run"]: record for record in records}
+    for cell in cells:
+        if states[cell.name].name == "missing" and cell.name in kept and cell.recorded(kept[cell.name]):
+            states[cell.name] = State("done", "on record")
+    return states
 
 
 def missing_data(cells: list[Cell]) -> list[str]:

@@ -16,6 +16,7 @@ from gtp_mini.agents import METHODS
 from gtp_mini.datasets.multigoal import demonstrations
 from gtp_mini.datasets.tasks import TASKS
 from gtp_mini.records import Run
+from gtp_mini.training import TrainConfig
 
 TRAIN = ["train", "multigoal", "--method", "gtp-bc", "--steps", "20", "--log-every", "10", "--checkpoint-every", "10",
          "--set", "width=8", "--set", "depth=1", "--batch-size", "16"]
@@ -142,6 +143,17 @@ def test_settings_reach_the_run(cli, multigoal, tmp_path):
     config = Run(tmp_path / "run").config
     assert config["seed"] == 4 and config["agent"]["eta"] == 0.5 and config["agent"]["width"] == 8
     assert config["agent"]["ema_teacher"] is True and config["agent"]["sigma_max"] == 5
+
+
+def test_a_run_is_evaluated_with_its_own_noise_unless_told_otherwise(cli, multigoal, tmp_path):
+    assert cli("train", "multigoal", "--steps", 10, "--log-every", 5, "--checkpoint-every", 5, "--eval-every", 10,
+               "--eval-episodes", 2, "--noise-scale", 0.25, "--set", "width=8", "--out", tmp_path / "run")[0] == 0
+    for given in ([], ["--noise-scale", 1], ["--noise-scale", 0]):
+        cli("evaluate", tmp_path / "run", "--episodes", 2, *given)
+    seen = [e["noise_scale"] for e in Run.open(tmp_path / "run").evaluations()]
+    assert seen == [0.25, 0.25, 1.0, 0.0]  # the first while it was trained
+    with pytest.raises(ValueError, match="noise_scale must be between 0 and 1, got 2"):
+        TrainConfig("multigoal", noise_scale=2)
 
 
 def test_each_method_is_evaluated_in_its_own_number_of_steps(cli, multigoal, tmp_path):

@@ -76,7 +76,8 @@ def test_a_preset_fills_in_what_the_command_leaves_out(cli, multigoal, tmp_path,
     status, _, err = cli(*train, "--out", tmp_path / "run")
     assert status == 0, err
     config = Run.open(tmp_path / "run").config
-    assert (config["method"], config["steps"], config["settings"]) == ("gtp-sd", 20, tiny.settings)
+    assert (config["method"], config["steps"], config["settings"]) == (tiny.method, 20, tiny.settings)
+    assert config["noise_scale"] == tiny.noise_scale < 1
     assert Run.open(tmp_path / "run" / "critic").config["settings"] == tiny.critic_settings
     other = ["--method", "gtp-sd-bc", "--set", "width=8", "--steps", 30, "--out", tmp_path / "other"]
     status, _, err = cli(*train, *other)

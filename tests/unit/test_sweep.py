@@ -19,7 +19,7 @@ from gtp_mini.lock import locked
 from gtp_mini.records import Run
 from gtp_mini.sweep import LocalEngine, load_plan, run_sweep, state_of
 from gtp_mini.sweep.job import Job
-from gtp_mini.sweep.records import read_records
+from gtp_mini.sweep.records import read_records, write_records
 from gtp_mini.sweep.run import states_of
 
 COMMAND = [sys.executable, "-c", "from gtp_mini.cli import main; main()", "sweep"]
@@ -193,6 +193,24 @@ def test_what_is_done_is_not_done_again(sweep_folder, tmp_path):
     states = run_sweep(cells_of(tmp_path), sweep_folder, engine)
     assert engine.did == [] and {state.name for state in states.values()} == {"done"}
     assert {p: p.read_bytes() for p in sweep_folder.rglob("*") if p.is_file() and p.name != "sweep.lock"} == before
+
+
+def test_what_is_on_record_elsewhere_is_not_run_again(swept, multigoal, tmp_path, monkeypatch, capsys):
+    """In an empty folder: one record is whole, one of other settings, one lacks an evaluation, one is missing."""
+    whole, other, short, _ = (next(r for r in read_records(swept / "records.jsonl") if r["run"] == name)
+                              for name in NAMES)
+    other["config"]["settings"]["width"] = 16
+    short["evaluations"] = [e for e in short["evaluations"] if e["sampling_steps"] != 1]
+    cells, kept = cells_of(tmp_path), tmp_path / "kept.jsonl"
+    write_records(kept, [whole, other, short])
+    states = states_of(cells, tmp_path / "new", read_records(kept))
+    assert [str(states[name]) for name in NAMES] == ["done, on record", "missing", "missing", "missing"]
+    engine = Here()
+    states = run_sweep(cells, tmp_path / "new", engine, records=read_records(kept))
+    assert engine.did == NAMES[1:] and {state.name for state in states.values()} == {"done"}
+    plan = written(tmp_path, SMALL + GROUP)
+    _, _, err = command(capsys, monkeypatch, "sweep", plan, "--out", tmp_path / "none", "--records", kept, "--dry-run")
+    assert "1 done" in err and "3 missing" in err
 
 
 def test_an_evaluation_that_is_added_to_the_plan_trains_nothing(sweep_folder, tmp_path):
