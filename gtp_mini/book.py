@@ -56,12 +56,14 @@ def results(*runs: Run) -> list[dict]:
             for run in runs for e in run.evaluations() if not e["during_training"]]
 
 
-def provenance() -> tuple[list[dict], list[dict], list[dict]]:
-    """Where the book's numbers come from: shipped runs, parts of the study, chapters; a row each, ready for `table`."""
+def provenance() -> tuple[list[dict], list[dict], list[dict], list[dict]]:
+    """Where the book's numbers come from: shipped runs, files of records, parts of the study, chapters; a row each,
+    ready for `table`."""
     from .study import PARTS
     from .study.records import Store
+    from .sweep.records import read_records
 
-    runs, study = [], []
+    runs, benchmark, study = [], [], []
     for config in sorted(DATA.glob("*/config.json")):
         run = Run.open(config.parent)
         made, c = run.read_json("versions.json"), run.config
@@ -70,6 +72,16 @@ def provenance() -> tuple[list[dict], list[dict], list[dict]]:
                      "updates": f"{c['steps']:,}", "seed": c["seed"], "episodes": min(episodes, default=0),
                      "processor": made["processor"], "torch": made["torch"], "MuJoCo": made["mujoco"],
                      "commit": made["git"]})
+    for file in sorted((DATA / "benchmark").glob("*.jsonl")):
+        records = read_records(file)
+        made = [record["versions"] for record in records]
+        benchmark.append({"file": f"data/benchmark/{file.name}", "runs": len(records),
+                          "tasks": ", ".join(sorted({r["task"] for r in records})),
+                          "seeds": len({r["seed"] for r in records}),
+                          "updates": f"{sum(r['updates'] for r in records):,}",
+                          "hours": sum(r["seconds"] for r in records) / 3600,
+                          "processors": ", ".join(sorted({v["processor"] for v in made})),
+                          "commits": len({v["git"] for v in made})})
     for part in PARTS.values():
         rows = Store(DATA / "study", part.name).rows()
         known = [row["versions"] for row in rows]
@@ -80,7 +92,7 @@ def provenance() -> tuple[list[dict], list[dict], list[dict]]:
                       "commits": len({v["git"] for v in known})})
     chapters = [{"chapter": name, "minutes": cost["minutes"], "GB": cost["peak_mb"] / 1000, "cores": cost["cores"],
                  "processor": cost["processor"]} for name, cost in json.loads(COSTS.read_text()).items()]
-    return runs, study, chapters
+    return runs, benchmark, study, chapters
 
 
 def markdown(rows: list[dict]) -> str:

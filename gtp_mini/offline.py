@@ -1,7 +1,7 @@
 """A Sphinx extension: the book without a network, and without stale results.
 
 * MathJax and plotly are copied from installed Python packages into the site: no page asks another host for anything.
-* The execution cache knows the library: when its sources or the shipped data change, every chapter runs again.
+* The execution cache knows the library: when its sources, the shipped data or the tier change, all chapters run again.
 * Thebe (code that runs on another host's kernels) is left out, as are preloads that a page opened from disk is refused.
 * Docstrings are plain text, and stand in the reference as they are.
 * Interactive figures carry their own HTML: the state of Jupyter's widgets, a second copy of the weights, is left out.
@@ -12,6 +12,8 @@ import importlib.util
 import re
 import shutil
 from pathlib import Path
+
+from .book import tier
 
 LIBRARY = Path(__file__).parent
 MATHJAX_PARTS = ("tex-mml-chtml.js", "output/chtml/fonts", "input/tex/extensions")
@@ -70,7 +72,7 @@ def use_local_plotly() -> None:
 
 def _use_keyed_cache(app, config) -> None:
     """One execution cache per state of the library; caches of other states are deleted."""
-    key = sources_hash(LIBRARY, Path(app.srcdir).parent / "data")
+    key = sources_hash(LIBRARY, Path(app.srcdir).parent / "data") + tier("", "-full")
     config.gtp_mini_sources = key  # all pages are read again when it changes
     caches = Path(app.outdir).parent / ".jupyter_cache"
     config.nb_execution_cache_path = str(caches / key)

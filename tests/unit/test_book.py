@@ -42,13 +42,36 @@ def test_a_chapter_that_was_not_measured_says_so():
 
 
 def test_provenance_counts_what_is_on_record():
-    runs, study, chapters_ = book.provenance()
+    runs, benchmark, study, chapters_ = book.provenance()
+    for row in benchmark:
+        assert row["runs"] == len((book.DATA.parent / row["file"]).read_text().splitlines()) and row["hours"] > 0
     assert {row["folder"] for row in runs} == {f"data/{name}" for name in RUNS}
     lines = {part["part"]: len((book.DATA / "study" / f"{part['part']}.jsonl").read_text().splitlines())
              for part in study}
     assert {part["part"]: part["runs"] for part in study} == lines
     assert all(len(row["commit"]) == 12 for row in runs) and all(part["hours"] > 0 for part in study)
     assert {row["chapter"] for row in chapters_} == set(json.loads(book.COSTS.read_text()))
+
+
+def test_a_tier_is_chosen_by_the_environment(monkeypatch):
+    monkeypatch.delenv("GTP_TIER", raising=False)
+    assert book.tier(1, 2) == 1
+    for name, value in (("smoke", 1), ("full", 2)):
+        monkeypatch.setenv("GTP_TIER", name)
+        assert book.tier(1, 2) == value
+    monkeypatch.setenv("GTP_TIER", "huge")
+    with pytest.raises(ValueError, match="smoke or full, got 'huge'"):
+        book.tier(1, 2)
+
+
+def test_both_tiers_are_told_where_both_were_measured(monkeypatch, tmp_path):
+    one = {"minutes": 1.25, "peak_mb": 800, "cores": 2, "processor": "P"}
+    costs = tmp_path / "chapters.json"
+    costs.write_text(json.dumps({"a": one, "b": one | {"full": one | {"minutes": 7.5, "peak_mb": 900}}}))
+    monkeypatch.setattr(book, "COSTS", costs)
+    assert "GTP_TIER" not in book.cost("a").data and "1.2 minutes and 0.8 GB" in book.cost("a").data
+    assert "1.2 minutes" in book.cost("b").data and "GTP_TIER=full" in book.cost("b").data
+    assert "7.5 minutes and 0.9 GB" in book.cost("b").data
 
 
 def test_what_is_not_shipped_is_named():
