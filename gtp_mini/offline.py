@@ -19,6 +19,8 @@ LIBRARY = Path(__file__).parent
 MATHJAX_PARTS = ("tex-mml-chtml.js", "output/chtml/fonts", "input/tex/extensions")
 FONT_PRELOAD = re.compile(r'\s*<link rel="preload" as="font"[^>]*>')  # the style sheet loads the fonts anyway
 
+NO_LIST = ('<div role="list" class="citation-list">', '<div class="citation-list">')  # docutils': it has no list items
+
 
 def sources_hash(*folders: Path) -> str:
     """A short digest of all files under the folders, by name and content."""
@@ -87,8 +89,9 @@ def _copy_into_site(app, exception) -> None:
     copy_scripts(Path(app.outdir) / "_static")
     for page in Path(app.outdir).rglob("*.html"):
         text = page.read_text("utf8")
-        if FONT_PRELOAD.search(text):
-            page.write_text(FONT_PRELOAD.sub("", text), "utf8")
+        mended = FONT_PRELOAD.sub("", text).replace(*NO_LIST)
+        if mended != text:
+            page.write_text(mended, "utf8")
 
 
 def _drop_thebe(app, pagename, templatename, context, doctree) -> None:
