@@ -1,0 +1,46 @@
+"""The benchmark's plans mean what they say, and its records can be read anywhere."""
+
+import json
+
+import pytest
+from pages import ROOT
+
+from gtp_mini.sweep import load_plan
+from gtp_mini.sweep.records import read_records
+
+FOLDER = ROOT / "data" / "benchmark"
+SIX = {"antmaze-umaze", "antmaze-umaze-diverse", "antmaze-medium-play", "antmaze-medium-diverse", "antmaze-large-play",
+       "antmaze-large-diverse"}
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return load_plan(FOLDER / "antmaze.toml")
+
+
+def test_the_first_group_is_the_table_of_the_paper_and_its_clones(cells):
+    first = {(c.config.task, c.config.method, c.config.seed) for c in cells if c.group.startswith("1 ")}
+    methods = ("gtp", "gtp-sd", "gtp-bc", "gtp-sd-bc")
+    assert first == {(task, method, seed) for task in SIX for method in methods for seed in (0, 1, 2)}
+
+
+def test_a_critic_that_is_taken_is_planned_and_has_the_policys_discount(cells):
+    critics = {f"runs/critics/{c.name}": c.config for c in load_plan(FOLDER / "critics.toml")}
+    taken = [c.config for c in cells if c.config.critic]
+    assert taken and {config.critic for config in taken} <= set(critics)
+    for config in taken:
+        assert critics[config.critic].settings["gamma"] == config.settings["gamma"]
+
+
+def test_all_cells_have_the_same_updates_and_evaluations(cells):
+    assert {c.config.steps for c in cells} == {40_000}
+    assert {e.episodes for c in cells for e in c.evaluations} == {100}
+    assert {tuple(sorted({e.noise_scale for e in c.evaluations})) for c in cells} == {(0.3, 1.0)}
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.jsonl")), ids=lambda file: file.stem)
+def test_records_are_whole_and_name_no_machine(file):
+    records = read_records(file)
+    assert records and len({record["run"] for record in records}) == len(records)
+    assert '"/' not in json.dumps(records)  # no absolute path
+    assert all(e["episodes"] >= 100 for record in records for e in record["evaluations"])
