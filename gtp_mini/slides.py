@@ -130,7 +130,7 @@ def _fill(made: Deck, section: Tag, heading: str) -> None:
             made.note(child.get_text(" ", strip=True))
         elif "solution" in kinds or child.name in ("script", "style"):
             continue
-        elif "tip" in kinds or _is_figure(child):
+        elif kinds & {"tip", "quiz"} or _is_figure(child):
             made.alone(child)
         else:
             made.add(child, _height(child))
