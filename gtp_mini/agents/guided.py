@@ -22,6 +22,8 @@ from .base import Batch, Metrics, check_between, check_positive
 from .best_of import BestOfN, BestOfNConfig
 from .learner import ValueConfig, ValueLearner
 
+ADVANTAGES = ("critic", "return")
+
 
 @dataclass(frozen=True, kw_only=True)
 class GuidedConfig(ValueConfig):
@@ -32,6 +34,8 @@ class GuidedConfig(ValueConfig):
     weight_cap: float = WEIGHT_CAP
     normalise_weights: bool = False  # to mean 1 over the batch: weights are then no learning rate, no reason to clip
     # a gradient, and no share of the terms that have none. Always for eta_conditioned
+    advantage: str = "critic"  # Q(s, a) - V(s); or "return": what the data's next n_step steps earned, V of where they
+    # led included, minus V(s). It asks no Q about an action that is mostly noise. For values that are given. Ours
     draw_by_weight: bool = False  # rows are drawn in proportion to their weights and then count alike: the same loss on
     # average, and no update is spent on rows that hardly count. For values that are given (take_values). Ours
     eta_conditioned: bool = False  # one network for every temperature up to eta_max; eta is then where it samples
@@ -48,6 +52,8 @@ class GuidedConfig(ValueConfig):
         if self.eta_conditioned and self.eta > self.eta_max:
             raise ValueError(f"eta must be at most eta_max ({self.eta_max:g}), for which the network is trained, "
                              f"got {self.eta!r}")
+        if self.advantage not in ADVANTAGES:
+            raise ValueError(f"unknown advantage {self.advantage!r}; known: {', '.join(ADVANTAGES)}")
         if self.draw_by_weight and (self.eta_conditioned or not self.eta):
             raise ValueError("draw_by_weight draws rows for one temperature, so it needs an eta above 0 and no "
                              "eta_conditioned")
@@ -129,6 +135,10 @@ class GuidedAgent(ActorAgent):
         weights = advantage_weights(advantage, eta, c.weight_cap, c.weight_rule,
                                     normalise=c.eta_conditioned or c.normalise_weights)
         return obs, weights, effective_sample_size(weights)
+
+    def advantages(self, data: Batch) -> Tensor:
+        """Of a whole dataset by the values that are given, (N,). `data` has the columns of a batch and `episode`."""
+        return self.values.advantages(data) if self.config.advantage == "critic" else self.values.gains(data)
 
     def chances(self, advantage: Tensor) -> Tensor | None:
         """How often each row of a dataset is to be drawn, (N,) -> (N,), if weights are for that; else None."""

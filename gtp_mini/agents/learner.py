@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..critics import QEnsemble, ValueNet, expectile_loss, lower_bound, td_loss, td_target
 from ..networks import ema_update
+from ..returns import n_step_returns
 from ..times import sampling_times
 from .base import Batch, Config, Metrics, adam, check_between, check_positive, gradient_step
 from .parts import Parted
@@ -153,10 +154,21 @@ class ValueLearner(Parted):
             network.set_observation_scale(obs)
 
     @torch.no_grad()
-    def advantages(self, obs: Tensor, action: Tensor, rows: int = 65_536) -> Tensor:
-        """Q(s, a) - V(s) of a whole dataset, (M, O), (M, A) -> (M,), so many rows at a time. Needs an expectile V."""
+    def advantages(self, data: Batch, rows: int = 65_536) -> Tensor:
+        """Q(s, a) - V(s) of a whole dataset, (M,), so many rows at a time. Needs an expectile V."""
         return torch.cat([self.target_critic.pessimistic(o, a, self.config.spread) - self.value(o)
-                          for o, a in zip(obs.split(rows), action.split(rows), strict=True)])
+                          for o, a in zip(data["obs"].split(rows), data["action"].split(rows), strict=True)])
+
+    @torch.no_grad()
+    def gains(self, data: Batch, rows: int = 65_536) -> Tensor:
+        """r_0 + ... + gamma^n V(s_n) - V(s_0) of a whole dataset with its `episode`, (M,): what the data's next
+        `n_step` steps were worth beyond V. No Q is asked, whose errors at single actions the weights would prefer.
+        Needs an expectile V."""
+        c = self.config
+        ahead = n_step_returns(data, c.n_step, c.gamma)
+        values, future = (torch.cat([self.value(o) for o in ahead[name].split(rows)]) for name in ("obs", "next_obs"))
+        reward = c.reward_scale * ahead["reward"] + c.reward_offset
+        return td_target(reward, ahead["terminal"], future, ahead["discount"]) - values
 
     def describe(self) -> dict:
         """What makes this learner again, as plain data, for saving."""

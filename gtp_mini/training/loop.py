@@ -67,13 +67,13 @@ def train_together(configs: list[TrainConfig], outs: list[str], resume: bool = F
             if not agent.needs_values:
                 raise ValueError(f"{c.method} as it is set asks no critic; leave --critic out, or give it an eta")
             agent.take_values(critic_of(c.critic, record).to(device))
-            advantage = agent.values.advantages(tensors["obs"], tensors["action"])
+            advantage = agent.advantages(tensors | {"episode": data.episode.to(device)})
             if (chance := agent.chances(advantage)) is None:
                 advantages.append(advantage)
             else:
                 chances.append(chance)
-        elif getattr(agent.config, "draw_by_weight", False):
-            raise ValueError("draw_by_weight needs values that are trained: give --critic or --critic-steps")
+        else:
+            _check_needs_no_given_values(agent)
         agents.append(agent)
     needs_values, agent_settings = agents[0].needs_values, agents[0].config
     limit = value_limit(tensors["reward"], agent_settings) if needs_values else math.inf
@@ -140,6 +140,14 @@ def _resume(runs: list[Run], agents: list[Agent], generators: list[torch.Generat
             generator.set_state(saved.pop("generator"))
             agent.load_state_tensors({name: value.to(device) for name, value in saved.items()})
     return states[0][1]
+
+
+def _check_needs_no_given_values(agent: Agent) -> None:
+    """ValueError if the agent learns its values itself, and a setting of it needs them whole."""
+    for name, usual in (("draw_by_weight", False), ("advantage", "critic")):
+        if getattr(agent.config, name, usual) != usual:
+            raise ValueError(f"{name} = {getattr(agent.config, name)} needs values that are trained: give --critic or "
+                             f"--critic-steps")
 
 
 def _batches(tensors: Batch, advantages: list[Tensor], chances: list[Tensor],

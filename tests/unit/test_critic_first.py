@@ -86,7 +86,8 @@ def test_a_preset_fills_in_what_the_command_leaves_out(cli, multigoal, tmp_path,
     assert (config["method"], config["steps"], config["settings"]) == ("gtp-sd-bc", 30, {"width": 8})
     assert not (tmp_path / "other" / "critic").exists()  # a clone asks no critic
     status, _, err = cli(*train, "--critic-steps", 0, "--out", tmp_path / "joint")
-    assert status == 1 and "draw_by_weight needs values that are trained" in err and not (tmp_path / "joint").exists()
+    assert status == 1 and "draw_by_weight = True needs values that are trained" in err
+    assert not (tmp_path / "joint").exists()
     joint = ["--critic-steps", 0, "--set", "draw_by_weight=false", "--eta", 3, "--out", tmp_path / "joint"]
     assert cli(*train, *joint)[0] == 0
     joint = Run.open(tmp_path / "joint")

@@ -39,7 +39,7 @@ def test_a_taken_critic_stays_as_it_is_and_its_advantages_weight_the_actor(teach
     data = load_transitions("gtp/multigoal-v0")
     agent = make_agent("gtp-sd", 2, 2, 10, method_config("gtp-sd", **TINY))
     agent.take_values(values)
-    advantage = values.advantages(data.obs, data.action, rows=100)
+    advantage = values.advantages({"obs": data.obs, "action": data.action}, rows=100)
     batch = {"obs": data.obs[:64], "action": data.action[:64], "advantage": advantage[:64]}
     metrics = agent.update(batch, 0, torch.Generator().manual_seed(0))
     weights = (10 * advantage[:64]).exp().clamp(max=100)  # the method's own rule
@@ -174,7 +174,7 @@ def test_chances_are_the_rules_weights_and_rows_that_were_drawn_count_alike(teac
     data = load_transitions("gtp/multigoal-v0")
     agent = make_agent("gtp-sd", 2, 2, 10, method_config("gtp-sd", **TINY, **drawing()))
     agent.take_values(load(teacher.path / "critic.safetensors"))
-    advantage = agent.values.advantages(data.obs, data.action)
+    advantage = agent.values.advantages({"obs": data.obs, "action": data.action})
     chances = agent.chances(advantage)
     assert torch.allclose(chances, (2.0 * advantage).exp().clamp(max=100))
     metrics = agent.update({"obs": data.obs[:64], "action": data.action[:64]}, 0, torch.Generator().manual_seed(0))
@@ -201,3 +201,30 @@ def test_drawing_by_weight_needs_a_critic_and_one_temperature(multigoal, tmp_pat
     for wrong in ({"eta": 0.0}, {"eta_conditioned": True}):
         with pytest.raises(ValueError, match="needs an eta above 0"):
             method_config("gtp-sd", **drawing(**wrong))
+
+
+def test_gains_are_what_the_next_steps_earned_beyond_v():
+    """By hand, on two short episodes, the first of which ends at a terminal."""
+    from gtp_mini.agents.learner import ValueConfig, ValueLearner
+
+    torch.manual_seed(0)
+    values = ValueLearner(1, 1, ValueConfig(value="expectile", n_step=2, gamma=0.9, reward_scale=3.0), **TINY)
+    obs = torch.arange(5.0)[:, None]
+    data = {"obs": obs, "action": torch.zeros(5, 1), "reward": torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0]),
+            "next_obs": obs + 1, "terminal": torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0]),
+            "episode": torch.tensor([0, 0, 0, 1, 1])}
+    v = lambda x: values.value(torch.tensor([[float(x)]])).item()  # noqa: E731
+    wanted = [3 * (1 + 0.9 * 2) + 0.81 * v(2) - v(0), 3 * (2 + 0.9 * 4) - v(1), 3 * 4 - v(2),
+              3 * (8 + 0.9 * 16) + 0.81 * v(5) - v(3), 3 * 16 + 0.9 * v(5) - v(4)]
+    for rows in (2, 100):
+        assert torch.allclose(values.gains(data, rows), torch.tensor(wanted), atol=1e-5)
+
+
+def test_a_pupil_can_be_weighted_by_gains(teacher, tmp_path):
+    by_q, by_gain = (pupil(teacher, tmp_path / name, settings={"advantage": name}) for name in ("critic", "return"))
+    assert (by_q.path / "model.safetensors").read_bytes() != (by_gain.path / "model.safetensors").read_bytes()
+    with pytest.raises(ValueError, match="advantage = return needs values that are trained"):
+        train(TrainConfig("multigoal", "gtp-sd", settings=TINY | {"advantage": "return"}, **SHORT), tmp_path / "alone",
+              progress=False)
+    with pytest.raises(ValueError, match="unknown advantage 'luck'; known: critic, return"):
+        method_config("gtp-sd", advantage="luck")
