@@ -19,6 +19,8 @@ LIBRARY = Path(__file__).parent
 MATHJAX_PARTS = ("tex-mml-chtml.js", "output/chtml/fonts", "input/tex/extensions")
 FONT_PRELOAD = re.compile(r'\s*<link rel="preload" as="font"[^>]*>')  # the style sheet loads the fonts anyway
 
+SCROLLABLE = ('<div class="pst-scrollable-table-container">',  # by the keyboard, too
+              '<div class="pst-scrollable-table-container" tabindex="0">')
 NO_LIST = ('<div role="list" class="citation-list">', '<div class="citation-list">')  # docutils': it has no list items
 
 
@@ -89,7 +91,7 @@ def _copy_into_site(app, exception) -> None:
     copy_scripts(Path(app.outdir) / "_static")
     for page in Path(app.outdir).rglob("*.html"):
         text = page.read_text("utf8")
-        mended = FONT_PRELOAD.sub("", text).replace(*NO_LIST)
+        mended = FONT_PRELOAD.sub("", text).replace(*NO_LIST).replace(*SCROLLABLE)
         if mended != text:
             page.write_text(mended, "utf8")
 

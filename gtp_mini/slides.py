@@ -24,7 +24,7 @@ END_OF_SENTENCE = re.compile(r"[.?!:](?=\s|$)")
 REVEAL_PARTS = ("dist/reveal.js", "dist/reveal.css", "dist/reset.css", "plugin/notes/notes.js")
 ASIDE = ("What you will", "You need", "What to see", "Running this chapter")  # of a page, not of a lecture
 SOURCE = ("class ", "def ", "@")
-MOST_CODE = 28  # lines
+MOST_CODE, MOST_ROWS = 28, 9  # lines of code, rows of a table
 PAGE = """<!DOCTYPE html>
 <html lang="en" data-theme="light"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -133,7 +133,18 @@ def _fill(made: Deck, section: Tag, heading: str) -> None:
         elif kinds & {"tip", "quiz"} or _is_figure(child):
             made.alone(child)
         else:
-            made.add(child, _height(child))
+            _add(made, child)
+
+
+def _add(made: Deck, piece: Tag) -> None:
+    """A piece of text; a long table in parts, each with its head."""
+    rows = len(piece.select("tbody > tr"))
+    for first in range(0, max(rows, 1), MOST_ROWS):
+        part = copy.copy(piece)
+        for place, row in enumerate(part.select("tbody > tr")):
+            if not first <= place < first + MOST_ROWS:
+                row.decompose()
+        made.add(part, _height(part))
 
 
 def _paragraph(made: Deck, paragraph: Tag, before_formula: bool) -> None:
@@ -154,7 +165,7 @@ def _outputs(made: Deck, cell: Tag, following: Tag | None) -> None:
         if _is_figure(output):
             made.alone(*(_sentence(p) for p in says), output)
         elif output.find("table") or (text.startswith(SOURCE) and text.count("\n") < MOST_CODE):
-            made.add(output, _height(output))
+            _add(made, output)
 
 
 def _is_figure(tag: Tag) -> bool:

@@ -87,3 +87,12 @@ def test_what_is_no_page_of_the_book_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="make book"):
         write(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_long_table_goes_on_on_the_next_slide_with_its_head():
+    rows = "".join(f"<tr><td>row {i}</td></tr>" for i in range(20))
+    table = f"<table><thead><tr><th>what</th></tr></thead><tbody>{rows}</tbody></table>"
+    made = leaves(BeautifulSoup(deck(PAGE.replace("<p>See <a", f"{table}<p>See <a")), "html.parser"))
+    tables = [slide.table for slide in made if slide.table]
+    assert len(tables) == 3 and all(part.th.get_text() == "what" for part in tables)
+    assert [td.get_text() for part in tables for td in part.find_all("td")] == [f"row {i}" for i in range(20)]
