@@ -91,8 +91,9 @@ nbval: $(INSTALLED)
 	@$(BIN)/pytest -q -n 2 --dist loadfile --nbval-lax $(NOTEBOOKS)
 
 site: $(INSTALLED)
-	@echo "==> pages, in Chromium without a network"
-	@$(BIN)/pytest -q tests/site
+	@echo "==> pages and slides, in Chromium without a network"
+	@$(BIN)/python -m gtp_mini.slides $(SITE)
+	@$(BIN)/pytest -q -n 2 tests/site
 
 clean:
 	@rm -rf _build .pytest_cache .ruff_cache .hypothesis build *.egg-info
