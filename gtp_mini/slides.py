@@ -20,7 +20,7 @@ from .offline import package_folder
 
 FULL = 14.0  # lines that fit on a slide
 LINE = 80  # characters of a line
-END_OF_SENTENCE = re.compile(r"[.?!:](?=\s|$)")
+END_OF_SENTENCE = re.compile(r"[.?!](?=\s|$)")
 REVEAL_PARTS = ("dist/reveal.js", "dist/reveal.css", "dist/reset.css", "plugin/notes/notes.js")
 ASIDE = ("What you will", "You need", "What to see", "Running this chapter")  # of a page, not of a lecture
 SOURCE = ("class ", "def ", "@")
@@ -182,7 +182,7 @@ def _solution(exercise: Tag) -> list[Tag]:
 def _sentence(paragraph: Tag, last: bool = False) -> Tag:
     """A copy of a paragraph with its first sentence alone, or its last."""
     marks = [(i, found.end()) for i, part in enumerate(paragraph.contents) if type(part) is NavigableString
-             for found in END_OF_SENTENCE.finditer(part) if found.group() != ":"]
+             for found in END_OF_SENTENCE.finditer(part)]
     ends = [mark for mark in marks if not _is_the_end(paragraph, *mark)]
     short = copy.copy(paragraph)
     if not ends or len(paragraph.get_text()) < LINE:
