@@ -8,7 +8,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "_build" / "html"
-FIGURE_TAG, PLOTLY_TAG = "interactive-figure", "plotly-figure"
+FIGURE_TAG, PLOTLY_TAG, SIMULATION_TAG = "interactive-figure", "plotly-figure", "simulation"
 MATH = re.compile(r"\$\$|(?<![\\$`])\$(?!\s)[^$`\n]+\$|```\{math\}|\\begin\{(align|equation)")
 
 # what a browser waits for: figures drawn, formulas set

@@ -1,4 +1,4 @@
-// What a reader takes hold of: sliders, a choice of model, a switch; and what they read beside the picture.
+// What a reader takes hold of: sliders, a choice of model, a switch, buttons; and what they read beside the picture.
 
 const make = (tag, className, text = "") => Object.assign(document.createElement(tag), { className, textContent: text });
 let controlsMade = 0; // for ids that are unique on the page
@@ -40,6 +40,30 @@ export function toggle(panel, label, checked, onInput) {
   row.append(input, labelled(input, label));
   input.addEventListener("input", () => onInput(input.checked));
   panel.append(row);
+}
+
+// Buttons in a row, from [text, what a press does]; returns them.
+export function buttons(panel, entries) {
+  const row = make("div", "gtp-buttons"), made = entries.map(([text, onPress]) => {
+    const button = Object.assign(make("button", "gtp-button", text), { type: "button" });
+    button.dataset.lmSuppressShortcuts = "true";
+    button.addEventListener("click", onPress);
+    return button;
+  });
+  row.append(...made);
+  panel.append(row);
+  return made;
+}
+
+// A table in a box; nothing where there are no rows.
+export function table(box, head, rows) {
+  const grid = make("table", "gtp-table"), row = (kind, cells) => {
+    const line = make("tr", "");
+    line.append(...cells.map((text) => make(kind, "", String(text))));
+    return line;
+  };
+  grid.append(row("th", head), ...rows.map((cells) => row("td", cells)));
+  box.replaceChildren(...(rows.length ? [grid] : []));
 }
 
 // A bar chart: rows of { name, share, exact }, shares in [0, 1]; a tick marks the exact share where there is one.

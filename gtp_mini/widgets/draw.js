@@ -1,14 +1,17 @@
 // The pictures, on one canvas. Colours come from the style sheet, so that light and dark pages each have their own.
 
-// A canvas that is as sharp as the screen, with x and y in [-1, 1] mapped to its square by at().
-export function openCanvas(canvas) {
+// A canvas that is as sharp as the screen, with x and y in [-1, 1] mapped to the square at its top by at(). `tall` is its
+// height over its width.
+export function openCanvas(canvas, tall = 1) {
   const ratio = window.devicePixelRatio || 1, size = canvas.clientWidth || 320;
-  if (canvas.width !== Math.round(size * ratio)) canvas.width = canvas.height = Math.round(size * ratio);
+  if (canvas.width !== Math.round(size * ratio)) {
+    Object.assign(canvas, { width: Math.round(size * ratio), height: Math.round(size * tall * ratio) });
+  }
   const ctx = canvas.getContext("2d"), style = getComputedStyle(canvas);
   ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
   const color = (name) => style.getPropertyValue(`--gtp-${name}`).trim();
   ctx.fillStyle = color("bg");
-  ctx.fillRect(0, 0, size, size);
+  ctx.fillRect(0, 0, size, size * tall);
   const at = (x, y) => [(size / 2) * (1 + x), (size / 2) * (1 - y)];
   return { ctx, size, color, at };
 }

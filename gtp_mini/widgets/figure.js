@@ -1,7 +1,5 @@
 // The figure: controls, a picture, words. In JupyterLab the kernel's model takes over; on a page the browser's does.
 
-const FRAME_BUDGET_MS = 9; // of the 16 that a frame has, drawing among them: a long computation goes on in the next frame
-
 export function mount(element, spec, kernel = null) {
   const figure = openFigure(element), { root, panel, canvas } = figure, chart = make("div", "gtp-bars");
   const models = spec.models.map(loadModel), noise = decode(spec.noise);

@@ -2,14 +2,25 @@
 // One of the files that are joined into one ES module, in the order of SCRIPTS in __init__.py.
 // Batches are rows in one Float64Array: x[row * width + column]. Times are numbers, one for the whole batch.
 
+const bytesOf = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+
 export function decode(base64) {
-  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-  return Float64Array.from(new Float32Array(bytes.buffer)); // doubles are what a browser computes fastest with
+  return Float64Array.from(new Float32Array(bytesOf(base64).buffer)); // doubles are what a browser computes fastest with
+}
+
+// The same of float16 (IEEE 754 binary16), of which not every browser has an array.
+function decodeHalf(base64) {
+  return Float64Array.from(new Uint16Array(bytesOf(base64).buffer), (bits) => {
+    const exponent = (bits >> 10) & 31, fraction = bits & 1023;
+    const size = exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -24 * fraction;
+    return bits >> 15 ? -size : size;
+  });
 }
 
 export function loadModel(spec) {
   if (spec.kind === "mixture") return spec;
-  const layers = spec.layers.map((l) => ({ ...l, weight: decode(l.weight), bias: decode(l.bias) }));
+  const read = spec.half ? decodeHalf : decode;
+  const layers = spec.layers.map((l) => ({ ...l, weight: read(l.weight), bias: read(l.bias) }));
   return { ...spec, layers, obsMean: decode(spec.obs_mean), obsStd: decode(spec.obs_std) };
 }
 
@@ -32,6 +43,7 @@ const ACTIVATIONS = {
 // y = x W' + bias for `rows` rows. W is (nOut, nIn) as PyTorch has it; 4 x 2 products at a time keep loads few.
 function linear(x, rows, nIn, { weight: w, n_in: stride }, bias, nOut) {
   const y = new Float64Array(rows * nOut);
+  if (rows === 1) return linearOfOne(x, nIn, w, stride, bias, y);
   for (let r = 0; r < rows; r += 4) {
     const r1 = Math.min(r + 1, rows - 1), r2 = Math.min(r + 2, rows - 1), r3 = Math.min(r + 3, rows - 1);
     const a = r * nIn, b = r1 * nIn, c = r2 * nIn, d = r3 * nIn;
@@ -48,6 +60,22 @@ function linear(x, rows, nIn, { weight: w, n_in: stride }, bias, nOut) {
       y[r2 * nOut + o] = c0 + bias[o]; y[r2 * nOut + p] = c1 + bias[p];
       y[r3 * nOut + o] = d0 + bias[o]; y[r3 * nOut + p] = d1 + bias[p];
     }
+  }
+  return y;
+}
+
+// The same for one row, into y: four outputs at a time.
+function linearOfOne(x, nIn, w, stride, bias, y) {
+  const last = y.length - 1;
+  for (let o = 0; o <= last; o += 4) {
+    const o1 = Math.min(o + 1, last), o2 = Math.min(o + 2, last), o3 = Math.min(o + 3, last);
+    const a = o * stride, b = o1 * stride, c = o2 * stride, d = o3 * stride;
+    let y0 = 0, y1 = 0, y2 = 0, y3 = 0;
+    for (let i = 0; i < nIn; i++) {
+      const v = x[i];
+      y0 += v * w[a + i]; y1 += v * w[b + i]; y2 += v * w[c + i]; y3 += v * w[d + i];
+    }
+    y[o] = y0 + bias[o]; y[o1] = y1 + bias[o1]; y[o2] = y2 + bias[o2]; y[o3] = y3 + bias[o3];
   }
   return y;
 }

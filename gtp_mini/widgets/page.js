@@ -1,5 +1,7 @@
 // What every figure has: a picture, a panel of controls, words that say what is seen; and the page that it stands on.
 
+const FRAME_BUDGET_MS = 9; // of the 16 that a frame has, drawing among them: a long computation goes on in the next frame
+
 export function openFigure(element) {
   const root = make("figure", "gtp-figure"), stage = make("div", "gtp-stage"), panel = make("div", "gtp-panel");
   const canvas = make("canvas", "gtp-canvas"), words = make("p", "gtp-words");

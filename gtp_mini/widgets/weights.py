@@ -1,4 +1,4 @@
-"""Models as plain data for the browser: float32 weights in base64, and the numbers that the forward pass needs."""
+"""Models as plain data for the browser: weights in base64, and the numbers that the forward pass needs."""
 
 import base64
 from collections.abc import Callable
@@ -23,13 +23,15 @@ STEPS: dict[str, Callable[..., Tensor]] = {
 }
 
 
-def encode(array: Tensor) -> str:
-    """Little-endian float32 in base64, row by row; network.js has the inverse."""
-    return base64.b64encode(array.detach().cpu().contiguous().numpy().astype("<f4").tobytes()).decode()
+def encode(array: Tensor, half: bool = False) -> str:
+    """Little-endian float32, or float16, in base64, row by row; network.js has the inverses."""
+    numbers = array.detach().cpu().contiguous().numpy().astype("<f2" if half else "<f4")
+    return base64.b64encode(numbers.tobytes()).decode()
 
 
-def describe_model(name: str, model: Model) -> dict:
-    """What network.js and exact.js need to compute the model's samples. Raises TypeError for other kinds of model."""
+def describe_model(name: str, model: Model, half: bool = False) -> dict:
+    """What network.js and exact.js need to compute the model's samples; with `half`, a network's weights rounded to
+    float16. Raises TypeError for other kinds of model."""
     if isinstance(model, GaussianMixture):
         if model.dim != 2:
             raise ValueError(f"the figure draws in two dimensions, the mixture {name!r} has {model.dim}")
@@ -42,22 +44,24 @@ def describe_model(name: str, model: Model) -> dict:
         c = model.config
         if c.sampler not in STEPS:
             raise TypeError(f"the figure draws by {', '.join(STEPS)}, {name!r} by {c.sampler}")
+        if c.eta is not None:
+            raise TypeError(f"the figure knows no models of all temperatures, as {name!r} is")
         own = {} if c.clock == "edm" else {
             "times": [c.sampling_times(steps).tolist() for steps in range(1, MOST_STEPS + 1)]}
-        return _describe_mlp(name, "flow", model) | own | {
+        return _describe_mlp(name, "flow", model, half) | own | {
             "sampler": c.sampler, "sigma_data": c.sigma_data, "sigma_min": c.sigma_min, "sigma_max": c.sigma_max,
             "rho": c.rho,
             "log_time_scale": LOG_TIME_SCALE, "frequencies": model.time_features.frequencies.tolist()}
     if isinstance(model, GaussianPolicy):
         # a Gaussian has no noise levels; the sliders still show the usual ones
-        return _describe_mlp(name, "gaussian", model) | {
+        return _describe_mlp(name, "gaussian", model, half) | {
             "log_std_min": LOG_STD_MIN, "log_std_max": LOG_STD_MAX,
             "sigma_min": SIGMA_MIN, "sigma_max": SIGMA_MAX, "rho": RHO}
     raise TypeError(f"the figure shows a FlowMap, a GaussianPolicy or a GaussianMixture; "
                     f"{name!r} is a {type(model).__name__}")
 
 
-def _describe_mlp(name: str, kind: str, model: FlowMap | GaussianPolicy) -> dict:
+def _describe_mlp(name: str, kind: str, model: FlowMap | GaussianPolicy, half: bool) -> dict:
     layers = [layer for layer in model.network if isinstance(layer, nn.Linear)]
     used = {type(layer) for layer in model.network} - {nn.Linear}
     if used != {ACTIVATIONS[model.config.activation]}:
@@ -65,8 +69,9 @@ def _describe_mlp(name: str, kind: str, model: FlowMap | GaussianPolicy) -> dict
                         f"{', '.join(sorted(t.__name__ for t in used))}")
     return {"name": name, "kind": kind, "action_dim": model.config.action_dim, "obs_dim": model.config.obs_dim,
             "activation": model.config.activation, "obs_mean": encode(model.obs_mean), "obs_std": encode(model.obs_std),
-            "layers": [{"n_in": layer.in_features, "n_out": layer.out_features, "weight": encode(layer.weight),
-                        "bias": encode(layer.bias)} for layer in layers]}
+            "half": half,
+            "layers": [{"n_in": layer.in_features, "n_out": layer.out_features, "weight": encode(layer.weight, half),
+                        "bias": encode(layer.bias, half)} for layer in layers]}
 
 
 @torch.no_grad()

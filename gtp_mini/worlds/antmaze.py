@@ -7,10 +7,12 @@ The environment itself is Gymnasium-Robotics' `AntMaze_*-v4`: an eight-jointed a
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import os
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gymnasium as gym
@@ -54,6 +56,16 @@ def raw_maze_env(make: Callable[[], gym.Env]) -> gym.Env:
     if os.path.exists(env.unwrapped.tmp_xml_file_path):
         os.unlink(env.unwrapped.tmp_xml_file_path)
     return env
+
+
+def maze_xml(env: gym.Env) -> str:
+    """The XML from which an environment's ant and maze were made, as Gymnasium-Robotics writes it."""
+    ant, maze = inspect.getfile(type(env.unwrapped.ant_env)), env.unwrapped.maze
+    source = os.path.join(os.path.dirname(ant), "assets", "ant.xml")  # as in AntMazeEnv
+    _, path = type(maze).make_maze(source, maze.maze_map, maze.maze_size_scaling, maze.maze_height)
+    text = Path(path).read_text("utf8")
+    os.unlink(path)
+    return text
 
 
 def upside_down(quaternion: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """How long a frame of each figure in the book takes in headless Chromium, in ms: python tests/benchmarks/frames.py
 
-Every slider of every figure is moved through its range; a frame is what the page computes between two pictures, an
-event's handler included. 16.7 ms are 60 frames a second. `make book` first.
+Every slider of every figure is moved through its range, and every button pressed; a frame is what the page computes
+between two pictures, an event's handler included. 16.7 ms are 60 frames a second. `make book` first.
 """
 
 import sys
@@ -34,6 +34,12 @@ MOVE = """async (figure) => {
             window.frames_ms.push(performance.now() - start);
             await new Promise((done) => setTimeout(done, 20));
         }
+    }
+    for (const button of figure.querySelectorAll("button")) {
+        const start = performance.now();
+        button.click();
+        window.frames_ms.push(performance.now() - start);
+        await new Promise((done) => setTimeout(done, 3000));
     }
     return window.frames_ms.sort((a, b) => a - b);
 }"""

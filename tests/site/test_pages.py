@@ -4,7 +4,7 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from pages import PLOTLY_TAG, figures_on, has_math, page_names
+from pages import PLOTLY_TAG, SIMULATION_TAG, figures_on, has_math, page_names
 
 SMALL_AND_LARGE = [1400, 390]
 INK_CONTRAST, TEXT_CONTRAST = 3.0, 4.5  # WCAG 2.1: graphics (1.4.11) and text (1.4.3)
@@ -29,7 +29,7 @@ def test_formulas_are_typeset(visit, name):
 def test_every_interactive_figure_is_there(visit, name):
     page = visit(name).page
     assert page.locator(".gtp-figure canvas").count() == figures_on(name)
-    said = page.locator(".cell_output").get_by_text(re.compile(r"^(FlowMapFigure|TriangleFigure|Flipbook)\("))
+    said = page.locator(".cell_output").get_by_text(re.compile(r"^(FlowMapFigure|TriangleFigure|Flipbook|AntFigure)\("))
     assert said.count() == 0  # what a notebook says of a figure that it cannot draw
 
 
@@ -73,6 +73,20 @@ def test_every_slider_moves_the_picture_by_the_keyboard(visit, name):
             after = slider.get_attribute("aria-valuetext")
             assert after != words
             assert picture(figure) != before, f"{label}: {words!r} -> {after!r} changed nothing"
+
+
+def test_every_simulation_runs_when_it_is_asked_to(visit, name):
+    seen = visit(name)
+    figures = seen.page.locator(".gtp-figure:has(button)").all()
+    assert len(figures) == figures_on(name, SIMULATION_TAG)
+    for figure in figures:
+        canvas, before = figure.locator("canvas").element_handle(), picture(figure)
+        for button in ("Start", "New episode", "Run 50 episodes"):
+            figure.get_by_role("button", name=button).press("Enter")
+            seen.page.wait_for_function("([canvas, before]) => canvas.toDataURL() !== before", arg=[canvas, before])
+            figure.get_by_role("button", name="Pause").press("Enter")
+            before = picture(figure)
+    assert seen.outside == [] and seen.problems == []
 
 
 def test_every_model_of_a_figure_can_be_chosen_and_is_told_in_words(visit, name):
