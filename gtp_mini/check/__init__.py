@@ -29,12 +29,13 @@ class Mistake:
 @dataclass(frozen=True)
 class Exercise:
     """`inputs(generator)` draws arguments; `mistakes` are tried in order; `observe(answer, arguments)` is what is
-    compared, for a loss its gradient as well."""
+    compared, for a loss its gradient as well; `edge_cases` are arguments that are never drawn, and tried as well."""
 
     reference: Answer
     inputs: Callable[[torch.Generator], tuple]
     mistakes: tuple[Mistake, ...]
     observe: Callable[[Answer, tuple], Tensor] = output
+    edge_cases: tuple[tuple, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def _check_number(number: str, exercise: Reading, answer: object) -> Verdict:
 
 def _check_function(exercise: Exercise, answer: Answer) -> Verdict:
     generator = torch.Generator().manual_seed(0)
-    trials = [exercise.inputs(generator) for _ in range(TRIALS)]
+    trials = [*(exercise.inputs(generator) for _ in range(TRIALS)), *exercise.edge_cases]
 
     def observed(function: Answer) -> list[Tensor]:
         return [exercise.observe(function, _copies(trial)) for trial in trials]
@@ -105,15 +106,21 @@ def _check_function(exercise: Exercise, answer: Answer) -> Verdict:
         got = observed(answer)
         again = observed(answer)
     except Exception as error:  # a student's function may raise anything
-        return Verdict(False, f"It stops with {type(error).__name__}: {error}")
-    for want, have in zip(wanted, got, strict=True):
+        message = f"It stops with {type(error).__name__}: {error}"
+        if "size of tensor" in message:
+            message += ". " + _about_shapes(trials[0], "Does one of the two need one dimension more, [:, None]?")
+        return Verdict(False, message)
+    for trial, want, have in zip(trials, wanted, got, strict=True):
         if not isinstance(have, Tensor):
             return Verdict(False, f"It must return a tensor, it returns {type(have).__name__}. Is there a return?")
         if have.shape != want.shape:
-            return Verdict(False, f"It returns shape {tuple(have.shape)}, wanted is {tuple(want.shape)}. "
-                                  f"Does a time of shape (B,) need [:, None] before it meets (B, A)?")
+            # what the functions return: what is observed of a loss has its gradient as well
+            returns, asked = (tuple(output(f, _copies(trial)).shape) for f in (answer, exercise.reference))
+            hint = _about_shapes(trial, "Check the dimensions.") if asked else "Is a mean or a sum missing?"
+            return Verdict(False, f"It returns shape {returns}, wanted is {asked}. {hint}")
         if not have.isfinite().all():
-            return Verdict(False, "It returns NaN or infinity. Is something divided by 0?")
+            return Verdict(False, "It returns NaN or infinity. Is something divided by 0, or does an exponential "
+                                  "overflow?")
     if not _same(got, again):
         return Verdict(False, "It gives another answer each time: nothing here is to be drawn anew. Is noise drawn a "
                               "second time, where the one that is given was meant?")
@@ -124,6 +131,14 @@ def _check_function(exercise: Exercise, answer: Answer) -> Verdict:
             return Verdict(False, mistake.diagnosis)
     error = max(float((have.double() - want.double()).abs().max()) for have, want in zip(got, wanted, strict=True))
     return Verdict(False, f"It differs from the reference by up to {error:.3g}; no usual mistake explains it.")
+
+
+def _about_shapes(arguments: tuple, otherwise: str) -> str:
+    """The usual reason, where something (B,), such as a time, stands beside (B, A)."""
+    shapes = [tuple(a.shape) for a in arguments if isinstance(a, Tensor)]
+    if any(len(few) == 1 and len(many) == 2 and few[0] == many[0] for few in shapes for many in shapes):
+        return "Does something of shape (B,) need [:, None] before it meets (B, A)?"
+    return otherwise
 
 
 def _same(some: list[Tensor], others: list[Tensor]) -> bool:

@@ -36,6 +36,8 @@ TARGET_MISTAKES = (
             "The discount gamma is missing: a reward tomorrow is worth a little less."),
     Mistake(lambda r, d, c, q, g: g * (r + (1 - d) * q.amin(0)),
             "The reward of this step is not discounted; only what follows is."),
+    Mistake(lambda r, d, c, q, g: (1 - d) * (r + g * q.amin(0)),
+            "The reward of a terminal step counts: it is the goal's. Only what follows is masked."),
 )
 
 # ---- 8.2: the expectile loss, loss(q, v, tau), value and gradient in v
@@ -51,13 +53,14 @@ def _expectile_inputs(generator: torch.Generator) -> tuple:
 
 
 def _and_slope(answer: Answer, arguments: tuple) -> Tensor:
-    """The loss, and its gradient in v."""
+    """The loss, and its gradient in v; zeros where there is none."""
     q, v, tau = arguments
     v = v.requires_grad_()
     loss = answer(q, v, tau)
-    if not isinstance(loss, Tensor) or loss.ndim or not loss.requires_grad:
+    if not isinstance(loss, Tensor) or loss.ndim:
         return loss
-    return torch.cat([loss.detach()[None], torch.autograd.grad(loss, v)[0]])
+    slope = torch.autograd.grad(loss, v)[0] if loss.requires_grad else torch.zeros_like(v)
+    return torch.cat([loss.detach()[None], slope])
 
 
 EXPECTILE_MISTAKES = (
@@ -72,7 +75,7 @@ EXPECTILE_MISTAKES = (
             "Where v is above Q there must be a loss as well, of weight 1 - tau, or V rises for ever."),
     Mistake(lambda q, v, tau: ((tau - (q < v).float()).abs() * (q - v).square()).sum(),
             "Mean over the batch, not its sum."),
-    Mistake(lambda q, v, tau: expectile_loss(q - v.detach(), tau) + 0 * v.sum(),
+    Mistake(lambda q, v, tau: expectile_loss(q - v.detach(), tau),
             "The value is right, but v has no gradient: what is to be learned here is V."),
 )
 

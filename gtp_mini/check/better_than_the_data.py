@@ -10,7 +10,8 @@ from . import Exercise, Mistake, Reading
 
 
 def _advantage_inputs(generator: torch.Generator) -> tuple:
-    return 3 * torch.randn(64, generator=generator) + 0.5, float(0.2 + torch.rand(1, generator=generator))
+    # eta up to 4: some weights exceed the library's cap of 100
+    return 3 * torch.randn(64, generator=generator) + 0.5, float(0.2 + 3.8 * torch.rand(1, generator=generator))
 
 
 def _std(a: Tensor) -> Tensor:
@@ -34,6 +35,11 @@ WEIGHT_MISTAKES = (
             "That divides by the variance; the standard deviation has the unit of A."),
     Mistake(lambda a, eta: (eta * a.clamp(min=0) / _std(a)).softmax(0),
             "A softmax makes the weights of a batch sum to 1; GTP's weights are at least 1 each."),
+    Mistake(advantage_weights, "That has the cap of 100; the weights are asked for without it."),
+    Mistake(lambda a, eta: (eta * a.clamp(min=0) / (a.std() + EPSILON)).exp(),
+            "That standard deviation divides by B - 1; the biased one was asked for, std(correction=0)."),
+    Mistake(lambda a, eta: (a > 0) * (eta * a.clamp(min=0) / _std(a)).exp(),
+            "Actions without an advantage keep the weight 1, e^0: they are still cloned."),
 )
 
 # ---- 7.2: the optimum on a bandit, tilted(p, q, eta)
@@ -78,6 +84,8 @@ EFFECTIVE_MISTAKES = (
     Mistake(lambda w: (w**2).sum() / w.sum() ** 2, "Upside down: that is 1 / (number of samples that count)."),
     Mistake(lambda w: w.sum() / (len(w) * (w**2).sum()), "The sum of the weights has to be squared: a common factor of "
                                                           "all weights must not matter."),
+    Mistake(lambda w: w.mean() / w.square().mean(), "The mean of the weights has to be squared: a common factor of all "
+                                                    "weights must not matter."),
     Mistake(lambda w: w.mean(), "That is the mean weight, and says nothing about how unequal they are."),
     Mistake(lambda w: w.mean() / w.amax(), "A share, but of the largest weight: one outlier decides it."),
     Mistake(lambda w: w.sum() ** 2 / (len(w) ** 2 * (w**2).sum()), "One factor B too many: equal weights must give 1."),

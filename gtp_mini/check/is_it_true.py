@@ -48,6 +48,8 @@ BETTER_MISTAKES = (
     Mistake(lambda x, y: x.mean() - y.mean(), "That is by how much, not how often."),
     Mistake(lambda x, y: (x[:, None] - y).sign().mean(),
             "That goes from -1 to 1; take half of it, plus a half."),
+    Mistake(lambda x, y: (0.5 + 0.5 * (x[:4] - y).sign()).mean(),
+            "You compare the first with the first, the second with the second. Runs are not pairs: compare every two."),
     Mistake(lambda x, y: (0.5 + 0.5 * (x.sort().values[:4] - y.sort().values).sign()).mean(),
             "Runs are not pairs: the first of one has nothing to do with the first of the other."),
 )

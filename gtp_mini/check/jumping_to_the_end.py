@@ -79,7 +79,8 @@ def _each(step: Answer) -> Answer:
 
 ROUNDS_MISTAKES = (
     Mistake(_each(lambda F, x, t, s, n: F(x + s[:, None] * n, t)),
-            "The noise is still added before the jump: F then gets more noise than it is told."),
+            "The noise is still added before the jump: from the second round on, x has noise times[i + 1] and F is "
+            "told times[i]."),
     Mistake(_each(lambda F, x, t, s, n: F(x, t)),
             "Without fresh noise the second jump starts from clean points and is told that they are noisy."),
     Mistake(_each(lambda F, x, t, s, n: F(x, t) + t[:, None] * n),
@@ -90,6 +91,14 @@ ROUNDS_MISTAKES = (
     Mistake(lambda F, x, times, noise: F(x, times[0].expand(len(x))), "That is one jump; more rounds follow."),
     Mistake(_each(lambda F, x, t, s, n: F(x, t) + (t**2 - s**2).sqrt()[:, None] * n),
             "That noise would bring a point from level s up to t. After the jump the point is clean: add level s."),
+    Mistake(lambda F, x, times, noise: _rounds(F, x, times, noise[:1].expand_as(noise)),
+            "Every round adds the same noise; the fresh noise of round i is noise[i]."),
+    Mistake(_each(lambda F, x, t, s, n: F(x + s[:, None] * n, s)),
+            "F is told the level that was just added, but x comes with noise times[0] as well. Jump first, told "
+            "times[i]; then add the noise."),
+    Mistake(_each(lambda F, x, t, s, n: F(x + t[:, None] * n, t)),
+            "x comes with noise times[0], and the first round adds it a second time. Jump first, then add level "
+            "times[i + 1]."),
 )
 
 EXERCISES = {

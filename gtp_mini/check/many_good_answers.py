@@ -49,6 +49,9 @@ LOSS_MISTAKES = (
             "Sum over the dimensions, mean over the batch; you took the mean of both."),
     Mistake(lambda Phi, a, z, t, u, s: (_at(Phi, a, z, t, s) - a).square().sum(1).mean(),
             "That target is the data point: its optimum is no flow map, but an average of end points."),
+    Mistake(lambda Phi, a, z, t, u, s: (
+        _at(Phi, a, z, t, u) - no_gradient(_at(Phi, a, z, u, s))).square().sum(1).mean(),
+            "The jump from t ends at u, the one from u at s: both must end at s, where they are compared."),
 )
 
 # ---- 6.3: shares of the goals, shares(ends, goals, reach)
@@ -62,7 +65,7 @@ def _shares_inputs(generator: torch.Generator) -> tuple:
     goals = torch.tensor([[8.0, 0.0], [0.0, 8.0], [-8.0, 0.0]])
     which = torch.randint(3, (60,), generator=generator)
     ends = goals[which] * torch.linspace(0.6, 1.05, 60)[:, None] + 0.4 * torch.randn(60, 2, generator=generator)
-    return ends, goals, 1.0
+    return ends, goals, float(1.2 + 0.6 * torch.rand(1, generator=generator))  # not 1, which is its own square
 
 
 SHARES_MISTAKES = (
@@ -77,6 +80,10 @@ SHARES_MISTAKES = (
             "That is one number for all goals; keep the goals apart, and take the mean over episodes."),
     Mistake(lambda ends, goals, r: ((ends[:, None] - goals).abs().sum(-1) <= r).float().mean(0),
             "Within reach means the Euclidean distance, not the sum of the two coordinates'."),
+    Mistake(lambda ends, goals, r: ((ends[:, None] - goals).abs().amax(-1) <= r).float().mean(0),
+            "That is a box around the goal. Reach is a Euclidean distance, not the larger of the two coordinates'."),
+    Mistake(lambda ends, goals, r: (torch.cdist(ends, goals).square() <= r).float().mean(0),
+            "That is the distance's square; compare the distance itself with reach."),
 )
 
 EXERCISES = {

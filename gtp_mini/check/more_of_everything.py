@@ -52,6 +52,11 @@ def _noise(seeds: list[int], B: int, A: int) -> Tensor:
     return torch.stack([_of(seed, B, A) for seed in seeds])
 
 
+def _in_turn(seeds: list[int], B: int, A: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seeds[0])
+    return torch.stack([torch.randn(B, A, generator=generator) for _ in seeds])
+
+
 def _seeds_inputs(generator: torch.Generator) -> tuple:
     return torch.randperm(50, generator=generator)[:3].tolist(), 6, 2
 
@@ -61,6 +66,7 @@ NOISE_MISTAKES = (
             "All members still see the first one's noise."),
     Mistake(lambda seeds, B, A: _of(seeds[0], len(seeds), B, A),
             "One generator draws for all: a member's noise then depends on who is trained beside it."),
+    Mistake(_in_turn, "One generator draws for all in turn: a member's noise then depends on who comes before it."),
     Mistake(lambda seeds, B, A: torch.stack([_of(0, B, A) for _ in seeds]), "The seeds are not used."),
     Mistake(lambda seeds, B, A: torch.stack([_of(i, B, A) for i in range(len(seeds))]),
             "Those are the members' places, not their seeds: seed 7 alone would draw something else."),

@@ -36,6 +36,8 @@ GAUSSIAN_MISTAKES = (
             "That is the denoiser E[x_0 | x_t], the average over all starting points; the ODE carries one point."),
     Mistake(lambda x, t, s, m, sd: m + (x - m) * (sd / (sd**2 + t**2).sqrt())[:, None],
             "That goes all the way to s = 0; s may lie anywhere between 0 and t."),
+    Mistake(lambda x, t, s, m, sd: m + (x - m) * ((sd + s**2) / (sd + t**2)).sqrt()[:, None],
+            "std is not squared: under the root stand variances, std^2 + s^2 over std^2 + t^2."),
 )
 
 # ---- 1.2: the denoiser of two points, denoise(x, t, m)
@@ -61,6 +63,10 @@ TWO_POINTS_MISTAKES = (
             "The points lie at +m and -m: the average of the signs has to be multiplied by m."),
     Mistake(lambda x, t, m: m * (m * x / t[:, None] ** 2).sigmoid(),
             "That mixes m and 0. The other point is -m."),
+    Mistake(lambda x, t, m: (2 * m * x / t[:, None] ** 2).sigmoid(),
+            "That is the probability of +m; the mean is m(2p - 1)."),
+    Mistake(lambda x, t, m: m * (2 * m * x / t[:, None] ** 2).sigmoid(),
+            "That is m times the probability p of +m, as if the other point were 0. It is -m: the mean is m(2p - 1)."),
     Mistake(lambda x, t, m: m**2 / (m**2 + t[:, None] ** 2) * x,
             "That is the denoiser of a Gaussian with the same spread; two points are not Gaussian."),
 )

@@ -18,6 +18,9 @@ def _success_inputs(generator: torch.Generator) -> tuple:
     return (success,)
 
 
+SUCCESS_EDGES = (torch.zeros(12, dtype=torch.bool),), (torch.arange(12) % 5 == 0,)  # none; in the first step
+
+
 def _until(success: Tensor, extra: int) -> Tensor:
     found = success.nonzero()
     end = int(found[0]) + extra if len(found) else len(success)
@@ -33,6 +36,10 @@ USEFUL_MISTAKES = (
     Mistake(lambda s: _until(s, 2), "One step too many: the episode ends *with* its first success."),
     Mistake(lambda s: s.flip(0).long().cumsum(0).flip(0) > 0, "That keeps everything up to the *last* success."),
     Mistake(lambda s: ~_until(s, 1), "That is the part to throw away."),
+    Mistake(lambda s: torch.arange(len(s)) <= s.int().argmax(),
+            "Without any success argmax is 0, and of the whole episode one step is left: all of it is to be kept."),
+    Mistake(lambda s: _until(s, 1) | s[0] | ~s.any(),
+            "argmax is 0 for a success in the first step as well as for none: ask success.any()."),
 )
 
 # ---- 9.2: D4RL's reward and terminal, relabel(next_xy, goal)
@@ -58,6 +65,11 @@ def _near(xy: Tensor, goal: Tensor) -> Tensor:
     return (xy - goal).norm(dim=1) <= REACH
 
 
+def _first(xy: Tensor, goal: Tensor) -> Tensor:
+    near = _near(xy, goal)
+    return near & (near.cumsum(0) == 1)
+
+
 def _no(xy: Tensor, goal: Tensor) -> Tensor:
     return torch.zeros(len(xy))
 
@@ -71,6 +83,7 @@ RELABEL_MISTAKES = (
     Mistake(_with(*2 * (lambda xy, g: (xy - g).square().sum(1) <= REACH,)), "That is the distance's square."),
     Mistake(_with(*2 * (lambda xy, g: (xy - g).norm(dim=1) > REACH,)), "Turned round: reached is *within* the radius."),
     Mistake(_with(_no, _near), "All rewards are 0."),
+    Mistake(_with(_first, _first), "Each step is judged by itself: all within reach count, not only the first."),
 )
 
 # ---- 9.3: what comes next, next_obs(obs, last, ended)
@@ -101,10 +114,16 @@ NEXT_MISTAKES = (
             "That is the row before; what comes next is the row after."),
     Mistake(lambda o, end, e: torch.where(e[:, None], end, torch.roll(o, 1, 0)),
             "torch.roll(obs, 1) looks back; next is torch.roll(obs, -1)."),
+    Mistake(lambda o, end, e: torch.where(e[:, None], end, o),
+            "The shift is missing: obs[i] is what was seen before the action; what comes next is obs[i + 1]."),
+    Mistake(lambda o, end, e: torch.where(e[:, None], torch.roll(end, -1, 0), torch.roll(o, -1, 0)),
+            "last is shifted as well: last[i] already is what came after step i. Only obs is shifted."),
+    Mistake(lambda o, end, e: torch.roll(torch.where(e[:, None], end, o), -1, 0),
+            "First shift obs, then put last where an episode ended: you shift both together."),
 )
 
 EXERCISES = {
-    "9.1": Exercise(_useful, _success_inputs, USEFUL_MISTAKES),
+    "9.1": Exercise(_useful, _success_inputs, USEFUL_MISTAKES, edge_cases=SUCCESS_EDGES),
     "9.2": Exercise(_relabel, _relabel_inputs, RELABEL_MISTAKES),
     "9.3": Exercise(_next, _next_inputs, NEXT_MISTAKES),
 }

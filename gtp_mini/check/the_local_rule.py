@@ -43,6 +43,10 @@ DENOISED_MISTAKES = (
             "tau and 1 - tau are exchanged: the data are at tau = 1, where t = 0."),
     Mistake(lambda x, t, v: x / (1 + t[:, None]),
             "That is flow matching's point; the velocity is missing."),
+    Mistake(lambda x, t, v: t[:, None] * x + (1 - t)[:, None] * v,
+            "t is our noise level, which may be above 1, and not flow matching's time: that is tau = 1 / (1 + t)."),
+    Mistake(lambda x, t, v: (1 + t)[:, None] * x + (t / (1 + t))[:, None] * v,
+            "x / tau is the way back. x is on our clock already; flow matching's point is tau x."),
 )
 
 # ---- 2.3: one step of Heun's method, heun_step(x, t, s, velocity)

@@ -36,17 +36,23 @@ WILSON_MISTAKES = (
     Mistake(lambda w, n: _ends(w, n).flip(0), "The lower end first."),
     Mistake(lambda w, n: _ends(w, n, 1.645), "1.645 leaves 5 % on each side; 95 % between the ends needs 1.96."),
     Mistake(lambda w, n: 100 * _ends(w, n), "A rate between 0 and 1, not per cent."),
+    Mistake(lambda w, n: _ends(w, n) - Z**2 / (2 * n) / (1 + Z**2 / n),
+            "The centre is not the rate itself: z^2 / 2n is missing before the +-."),
+    Mistake(lambda w, n: (_textbook(w, n) + Z**2 / (2 * n)) / (1 + Z**2 / n),
+            "Below the root z^2 / 4n^2 is missing; without it there is no width at 100 of 100."),
 )
 
 # ---- 10.2: how many episodes
 
-EPISODES = Reading(138, 3, (
+# 1.96^2 0.09 / 0.05^2; cut to 138 or rounded up to 139, it is right
+EPISODES = Reading(138.3, 2, (
     Mistake(10, "Ten episodes say little: at 9 of 10 the interval reaches from 0.60 to 0.98."),
     Mistake(100, "100 episodes give +- 0.06."),
     Mistake(36, "That is with z = 1, for a confidence of 68 %; 95 % needs 1.96."),
     Mistake(553, "That is for +- 0.025: 0.05 is the half width."),
     Mistake(384, "That is for a rate of 0.5, the worst case; at 0.9 the variance is 0.09."),
     Mistake(71, "z has to be squared: 1.96^2."),
+    Mistake(144, "That is with z = 2; 95 % needs 1.96."),
 ))
 
 # ---- 10.3: the grid over the whole training, cells(call, step, total)

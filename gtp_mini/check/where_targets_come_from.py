@@ -78,6 +78,12 @@ TARGET_MISTAKES = (
         _middle(phi, x, t, u), u, s)).detach(), "The first jump goes to u, not to s."),
     Mistake(lambda phi, x, t, u, s: ((phi(x, t, u) + phi(_middle(phi, x, t, u), u, s)) / 2).detach(),
             "Half and half is the rule for the velocities of two equal steps; endpoints have the share lambda."),
+    Mistake(lambda phi, x, t, u, s: (_share(t, u, s) * phi(x, t, u) + (1 - _share(t, u, s)) * phi(
+        _middle(phi, x, t, u), t, s)).detach(), "The second jump starts at the time u, and phi is told t."),
+    Mistake(lambda phi, x, t, u, s: _middle(phi, _middle(phi, x, t, u), u, s).detach(),
+            "That is where the two jumps end, Phi. The target is what one jump aims at, phi."),
+    Mistake(lambda phi, x, t, u, s: _target(lambda point, start, end: phi(point, start, s), x, t, u, s),
+            "The first jump goes to u, not to s: in the first endpoint, and in y, which is made with it."),
     Mistake(lambda phi, x, t, u, s: phi(x, t, s).detach(), "That is the network's own answer: it would teach nothing."),
 )
 

@@ -80,10 +80,40 @@ def test_every_exercise_stands_in_its_chapter(chapter):
     (lambda: torch.zeros(1), "TypeError"),
     (lambda x, t, s, mean, std: x * float("nan"), "NaN"),
     (lambda x, t, s, mean, std: x + 1, "no usual mistake"),
+    (lambda x, t, s, mean, std: x * t, "RuntimeError: The size of tensor a (2) must match the size of tensor b (16) at "
+                                       "non-singleton dimension 1. Does something of shape (B,) need [:, None]"),
 ])
 def test_says_what_is_wrong_with_an_answer_of_another_kind(answer, said):
     verdict = gtp_mini.check("1.1", answer)
     assert not verdict and said in verdict.message
+
+
+@pytest.mark.parametrize("number", ["8.1", "8.4", "9.2", "12.3"])
+def test_the_hint_about_rows_is_given_only_where_they_are(number):
+    message = gtp_mini.check(number, lambda *a: torch.zeros(7)).message
+    assert message.endswith("Check the dimensions.") and "(B,)" not in message
+
+
+def test_two_shapes_that_do_not_meet_are_told_how_they_would():
+    verdict = gtp_mini.check("11.2", lambda x, y: (x > y).float().mean())
+    assert verdict.message.endswith("Does one of the two need one dimension more, [:, None]?")
+
+
+@pytest.mark.parametrize("number, answer, shape", [
+    ("3.1", lambda F, a, z, t, u: F(a, t).square().sum(1), "(16,)"),
+    ("8.2", lambda q, v, tau: (q - v).square(), "(64,)"),
+])
+def test_a_loss_of_another_shape_is_told_the_shape_of_a_loss(number, answer, shape):
+    message = gtp_mini.check(number, answer).message
+    assert message == f"It returns shape {shape}, wanted is (). Is a mean or a sum missing?"
+
+
+def test_an_overflow_is_called_one():
+    def overflows(p, q, eta):
+        weighted = p * torch.exp(eta * q)
+        return weighted / weighted.sum()
+
+    assert "overflow" in gtp_mini.check("7.2", overflows).message
 
 
 def test_an_answer_that_changes_its_arguments_is_judged_by_what_it_returns():
@@ -102,6 +132,12 @@ def test_an_answer_that_draws_anew_is_told_so():
 @pytest.mark.parametrize("given, said", [(318.9, "too small"), (2000, "too large"), (torch.tensor(320), "320")])
 def test_a_number_is_told_its_side(given, said):
     assert said in gtp_mini.check("3.2", given).message
+
+
+@pytest.mark.parametrize("given, right", [(138, True), (138.2976, True), (139, True), (135, False), (144, False)])
+def test_a_number_of_episodes_may_be_rounded(given, right):
+    verdict = gtp_mini.check("10.2", given)
+    assert verdict.right == right and ("It is 138.3." in verdict.message) == right
 
 
 def test_errors_of_the_caller():
