@@ -20,9 +20,10 @@ class _Critic(nn.Module):
     def scaled(self, obs: Tensor) -> Tensor:
         return (obs - self.obs_mean) / self.obs_std
 
-    def set_observation_scale(self, obs: Tensor) -> None:
-        """Takes mean and standard deviation of (M, O) observations as the normalisation of the state."""
-        set_scale(self.obs_mean, self.obs_std, obs)
+    def set_observation_scale(self, obs: Tensor, keep_units: bool = False) -> None:
+        """Takes mean and standard deviation of (M, O) observations as the normalisation of the state; with keep_units
+        no standard deviation above 1."""
+        set_scale(self.obs_mean, self.obs_std, obs, keep_units)
 
 
 class QEnsemble(_Critic):

@@ -173,9 +173,10 @@ class FlowMap(nn.Module):
         model.config = replace(self.config, eta=eta)
         return model
 
-    def set_observation_scale(self, obs: Tensor) -> None:
-        """Takes mean and standard deviation of (M, O) observations as the normalisation of the condition."""
-        set_scale(self.obs_mean, self.obs_std, obs)
+    def set_observation_scale(self, obs: Tensor, keep_units: bool = False) -> None:
+        """Takes mean and standard deviation of (M, O) observations as the normalisation of the condition; with
+        keep_units no standard deviation above 1."""
+        set_scale(self.obs_mean, self.obs_std, obs, keep_units)
 
     def describe(self) -> dict:
         """The configuration as plain data, for saving."""

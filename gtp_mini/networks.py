@@ -67,10 +67,13 @@ def ensemble_mlp(members: int, sizes: list[int], activation: str = "silu", layer
 
 
 @torch.no_grad()
-def set_scale(mean: Tensor, std: Tensor, data: Tensor) -> None:
-    """Fills the buffers mean and std (O,) from data (M, O). What does not vary keeps its scale: std 1."""
+def set_scale(mean: Tensor, std: Tensor, data: Tensor, keep_units: bool = False) -> None:
+    """Fills the buffers mean and std (O,) from data (M, O). What does not vary keeps its scale: std 1. With keep_units
+    that holds for what varies by more than 1, too: only small numbers are made larger."""
     mean.copy_(data.mean(0))
     spread = data.std(0) if len(data) > 1 else torch.zeros_like(std)
+    if keep_units:
+        spread = spread.clamp(max=1)
     std.copy_(torch.where(spread > 1e-6 * mean.abs().clamp(min=1), spread, 1.0))  # below it is rounding in float32
 
 

@@ -27,6 +27,7 @@ class ActorConfig(Config, ABC):
     width: int = 256
     depth: int = 3
     activation: str = "silu"
+    keep_units: bool = False  # observations that vary by more than 1 are not divided by their standard deviation
 
     def __post_init__(self):
         super().__post_init__()
@@ -139,4 +140,4 @@ class ActorAgent(Agent):
 
     def set_observation_scale(self, obs: Tensor) -> None:
         for module in self.children():
-            module.set_observation_scale(obs)
+            module.set_observation_scale(obs, self.config.keep_units)

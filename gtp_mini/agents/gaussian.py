@@ -57,9 +57,10 @@ class GaussianPolicy(nn.Module):
         mean, std = self(self._or_constant(obs, n))
         return mean + noise_scale * std * start_noise(noise, mean.shape, generator, mean.device)
 
-    def set_observation_scale(self, obs: Tensor) -> None:
-        """Takes mean and standard deviation of (M, O) observations as the normalisation of the input."""
-        set_scale(self.obs_mean, self.obs_std, obs)
+    def set_observation_scale(self, obs: Tensor, keep_units: bool = False) -> None:
+        """Takes mean and standard deviation of (M, O) observations as the normalisation of the input; with keep_units
+        no standard deviation above 1."""
+        set_scale(self.obs_mean, self.obs_std, obs, keep_units)
 
     def describe(self) -> dict:
         """The configuration as plain data, for saving."""

@@ -148,10 +148,10 @@ class ValueLearner(Parted):
         """Moves the target critic towards the critic; last in a step."""
         ema_update(self.target_critic, self.critic, self.config.critic_ema)
 
-    def set_observation_scale(self, obs: Tensor) -> None:
-        """Takes the normalisation of observations from the data, (M, O)."""
+    def set_observation_scale(self, obs: Tensor, keep_units: bool = False) -> None:
+        """Takes the normalisation of observations from the data, (M, O); with keep_units no divisor above 1."""
         for network in self.children():
-            network.set_observation_scale(obs)
+            network.set_observation_scale(obs, keep_units)
 
     @torch.no_grad()
     def advantages(self, data: Batch, rows: int = 65_536) -> Tensor:

@@ -75,6 +75,18 @@ def test_observations_are_normalised_in_all_networks(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_observations_keep_their_units_in_all_networks(method):
+    """With keep_units what varies by more than 1 is only centred; the rest is divided by its spread as ever."""
+    a, obs = agent(method, keep_units=True), torch.randn(100, O, generator=seeded(0)) * torch.logspace(-1, 1, O)
+    a.set_observation_scale(obs)
+    for name, buffer in a.named_buffers():
+        if name.endswith("obs_std"):
+            torch.testing.assert_close(buffer, obs.std(0).clamp(max=1))
+        elif name.endswith("obs_mean"):
+            torch.testing.assert_close(buffer, obs.mean(0))
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_what_is_not_trained_by_gradient_has_none(method):
     """Averages and slow copies, that is; everything else has."""
     a = on_its_way(method)
