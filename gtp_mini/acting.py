@@ -50,10 +50,11 @@ class FastPolicy:
         first, *layers = [m for m in model.network if isinstance(m, nn.Linear)]
         self.layers = [(_array(m.weight.T), _array(m.bias)) for m in layers]
         with torch.no_grad():
-            columns = [c.action_dim, c.time_dim, c.time_dim, c.obs_dim, c.time_dim if c.eta is not None else 0]
+            columns = [c.action_dim, c.time_dim, c.time_dim, model.seen_dim, c.time_dim if c.eta is not None else 0]
             w_x, w_t, w_s, w_obs, w_eta = first.weight.double().split(columns, dim=1)
-            self.w_obs = _array((w_obs / model.obs_std).T)
-            bias = first.bias - w_obs @ (model.obs_mean.double() / model.obs_std)
+            w_obs[:, : c.obs_dim] /= model.obs_std
+            bias = first.bias - w_obs[:, : c.obs_dim] @ model.obs_mean.double()
+            self.w_obs, self.wave_numbers = _array(w_obs.T), _array(model.wave_numbers)
             if c.eta is not None:
                 bias = bias + w_eta @ model.eta_features(torch.tensor([c.eta]).double())[0]
             self.jumps = []
@@ -68,7 +69,7 @@ class FastPolicy:
         """Actions (B, A) float32 from observations (B, O) (None for an unconditional model) and standard normal noise
         (B, A). Not clamped, as `FlowMap.sample`."""
         x = self.noise_scale * noise.astype(np.float32, copy=False)
-        seen = 0.0 if obs is None else obs.astype(np.float32, copy=False) @ self.w_obs
+        seen = 0.0 if obs is None else self._see(obs.astype(np.float32, copy=False)) @ self.w_obs
         with np.errstate(over="ignore"):  # exp(-x) in silu is infinite far below 0, where silu is 0
             for w_x, bias, keep, gain in self.jumps:
                 h = x @ w_x
@@ -79,6 +80,13 @@ class FastPolicy:
                     h += b
                 x = keep * x + gain * h
         return x
+
+    def _see(self, obs: np.ndarray) -> np.ndarray:
+        """As `Observer.see`, but for the normalisation, which is in the weights."""
+        if not self.config.position_dims:
+            return obs
+        angles = (obs[:, : self.config.position_dims, None] * self.wave_numbers).reshape(len(obs), -1)
+        return np.concatenate([obs, np.sin(angles), np.cos(angles)], axis=1)
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:

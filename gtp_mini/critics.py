@@ -1,43 +1,26 @@
 """Critics: how good is an action in a state? And the losses that are made of them."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .draws import uniform
-from .networks import ensemble_mlp, set_scale
+from .networks import Observer, ensemble_mlp
 
 Q_FLOOR = 1e-6  # of mean |Q| where it divides: a critic that is 0 everywhere gives no gradient instead of NaN. Ours
 
 
-class _Critic(nn.Module):
-    """Networks of a normalised observation, and the buffers of its scale."""
-
-    def __init__(self, obs_dim: int):
-        super().__init__()
-        self.register_buffer("obs_mean", torch.zeros(obs_dim))
-        self.register_buffer("obs_std", torch.ones(obs_dim))
-
-    def scaled(self, obs: Tensor) -> Tensor:
-        return (obs - self.obs_mean) / self.obs_std
-
-    def set_observation_scale(self, obs: Tensor, keep_units: bool = False) -> None:
-        """Takes mean and standard deviation of (M, O) observations as the normalisation of the state; with keep_units
-        no standard deviation above 1."""
-        set_scale(self.obs_mean, self.obs_std, obs, keep_units)
-
-
-class QEnsemble(_Critic):
+class QEnsemble(Observer):
     """An ensemble of Q(obs, action) in one batched product; two members by default. (B, O), (B, A) -> (E, B)."""
 
     def __init__(self, obs_dim: int, action_dim: int, width: int = 256, depth: int = 3, members: int = 2,
-                 activation: str = "silu", layer_norm: bool = True):
-        super().__init__(obs_dim)
+                 activation: str = "silu", layer_norm: bool = True, position_dims: int = 0):
+        super().__init__(obs_dim, position_dims)
         self.obs_dim, self.action_dim, self.width, self.depth = obs_dim, action_dim, width, depth
         self.members, self.activation, self.layer_norm = members, activation, layer_norm
-        self.network = ensemble_mlp(members, [obs_dim + action_dim] + [width] * depth + [1], activation, layer_norm)
+        self.network = ensemble_mlp(members, [self.seen_dim + action_dim] + [width] * depth + [1], activation, layer_norm)
 
     def forward(self, obs: Tensor, action: Tensor) -> Tensor:
-        x = torch.cat([self.scaled(obs), action], dim=-1)
+        x = torch.cat([self.see(obs), action], dim=-1)
         return self.network(x.expand(self.members, *x.shape)).squeeze(-1)
 
     def pessimistic(self, obs: Tensor, action: Tensor, spread: float | None = None) -> Tensor:
@@ -46,20 +29,21 @@ class QEnsemble(_Critic):
 
     def describe(self) -> dict:
         """The arguments that make this ensemble, as plain data, for saving."""
-        names = ("obs_dim", "action_dim", "width", "depth", "members", "activation", "layer_norm")
+        names = ("obs_dim", "action_dim", "width", "depth", "members", "activation", "layer_norm",
+                 "position_dims")
         return {name: getattr(self, name) for name in names}
 
 
-class ValueNet(_Critic):
+class ValueNet(Observer):
     """V(obs), (B, O) -> (B,)."""
 
     def __init__(self, obs_dim: int, width: int = 256, depth: int = 3, activation: str = "silu",
-                 layer_norm: bool = True):
-        super().__init__(obs_dim)
-        self.network = ensemble_mlp(1, [obs_dim] + [width] * depth + [1], activation, layer_norm)
+                 layer_norm: bool = True, position_dims: int = 0):
+        super().__init__(obs_dim, position_dims)
+        self.network = ensemble_mlp(1, [self.seen_dim] + [width] * depth + [1], activation, layer_norm)
 
     def forward(self, obs: Tensor) -> Tensor:
-        return self.network(self.scaled(obs)[None]).squeeze(-1)[0]
+        return self.network(self.see(obs)[None]).squeeze(-1)[0]
 
 
 def lower_bound(q: Tensor, spread: float | None = None) -> Tensor:

@@ -17,12 +17,12 @@ from copy import copy
 from dataclasses import asdict, dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from . import samplers
 from .clocks import CLOCKS
 from .draws import normal
-from .networks import TimeFeatures, check_activation, mlp, set_scale
+from .networks import Observer, TimeFeatures, check_activation, mlp
 from .times import RHO, SIGMA_MAX, SIGMA_MIN, sampling_times
 
 
@@ -32,6 +32,7 @@ class FlowMapConfig:
 
     action_dim: int  # A: size of a sample
     obs_dim: int = 0  # O: size of the condition; 0 for an unconditional model
+    position_dims: int = 0  # its first entries that are metres; see networks.Observer
     width: int = 256
     depth: int = 3  # hidden layers
     activation: str = "silu"  # mish in the lineage; silu is cheaper on a CPU
@@ -71,23 +72,21 @@ class FlowMapConfig:
         return CLOCKS[self.clock]().grid(steps, self.sigma_min, self.sigma_max, device)
 
 
-class FlowMap(nn.Module):
+class FlowMap(Observer):
     """A learned flow map Phi(x, t, s), optionally conditioned on an observation.
 
     Times are float tensors (B,); a number is taken for the whole batch. Samples are (B, A), observations (B, O).
     """
 
     def __init__(self, config: FlowMapConfig):
-        super().__init__()
+        super().__init__(config.obs_dim, config.position_dims)
         self.config = config
         c = config
         self.time_features = TimeFeatures(c.time_dim, floor=c.sigma_min)
         self.eta_features = TimeFeatures(c.time_dim, floor=1.0)  # of 1 + eta, which has a logarithm at eta = 0
-        conditions = c.obs_dim + (c.time_dim if c.eta is not None else 0)
+        conditions = self.seen_dim + (c.time_dim if c.eta is not None else 0)
         sizes = [c.action_dim + 2 * c.time_dim + conditions] + [c.width] * c.depth + [c.action_dim]
         self.network = mlp(sizes, c.activation)
-        self.register_buffer("obs_mean", torch.zeros(c.obs_dim))
-        self.register_buffer("obs_std", torch.ones(c.obs_dim))
 
     def phi(self, x: Tensor, t: Tensor | float, s: Tensor | float, obs: Tensor | None = None) -> Tensor:
         """Endpoint estimate phi(x, t, s), (B, A). Preconditioned as EDM (Karras et al. 2022, Eq. 7)."""
@@ -97,7 +96,7 @@ class FlowMap(nn.Module):
         total = (t**2 + sd**2).sqrt()[:, None]  # standard deviation of x_t
         parts = [x / total, self.time_features(t), self.time_features(s)]
         if check_obs(obs, len(x), self.config.condition_dim):
-            parts.append((obs[:, : self.config.obs_dim] - self.obs_mean) / self.obs_std)
+            parts.append(self.see(obs[:, : self.config.obs_dim]))
             if self.config.eta is not None:
                 parts.append(self.eta_features(obs[:, -1]))
         return (sd / total) ** 2 * x + (t[:, None] * sd / total) * self.network(torch.cat(parts, dim=-1))
@@ -172,11 +171,6 @@ class FlowMap(nn.Module):
         model = copy(self)
         model.config = replace(self.config, eta=eta)
         return model
-
-    def set_observation_scale(self, obs: Tensor, keep_units: bool = False) -> None:
-        """Takes mean and standard deviation of (M, O) observations as the normalisation of the condition; with
-        keep_units no standard deviation above 1."""
-        set_scale(self.obs_mean, self.obs_std, obs, keep_units)
 
     def describe(self) -> dict:
         """The configuration as plain data, for saving."""

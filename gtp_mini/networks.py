@@ -1,4 +1,5 @@
-"""The plain networks under everything: an MLP, features of a time, and an ensemble of MLPs in one product."""
+"""The plain networks under everything: an MLP, what it sees of observations and times, an ensemble of MLPs in one
+product."""
 
 import math
 
@@ -7,6 +8,7 @@ from torch import Tensor, nn
 
 ACTIVATIONS = {"silu": nn.SiLU, "mish": nn.Mish, "relu": nn.ReLU}
 LOG_TIME_SCALE = 0.25  # c_noise = ln(t) / 4 (Karras et al. 2022, Table 1)
+WAVELENGTHS = (32.0, 16.0, 8.0, 4.0, 2.0)  # metres: octaves from the size of a maze to half of its corridors. Ours
 
 
 def check_activation(name: str) -> None:
@@ -42,6 +44,40 @@ class TimeFeatures(nn.Module):
         return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
+class Observer(nn.Module):
+    """A network that sees observations (B, O): normalised, and the first `position_dims` of their entries, metres, as
+    sines and cosines of `WAVELENGTHS` too.
+
+    Where in a maze the ant is decides where it should go, but its legs tell almost as well where it is going. An MLP
+    learns slowly what changes quickly in its input (spectral bias, Rahaman et al. 2019), so it believes the legs, and
+    walks on in the direction in which it walks. With these features (Tancik et al. 2020) it steers.
+    Raises ValueError if there are fewer entries than position_dims.
+    """
+
+    def __init__(self, obs_dim: int, position_dims: int = 0):
+        super().__init__()
+        if not 0 <= position_dims <= obs_dim:
+            raise ValueError(f"position_dims must be between 0 and the size of an observation ({obs_dim}), "
+                             f"got {position_dims!r}")
+        self.position_dims = position_dims
+        self.seen_dim = obs_dim + 2 * len(WAVELENGTHS) * position_dims
+        self.register_buffer("obs_mean", torch.zeros(obs_dim))
+        self.register_buffer("obs_std", torch.ones(obs_dim))
+        self.register_buffer("wave_numbers", 2 * math.pi / torch.tensor(WAVELENGTHS), persistent=False)
+
+    def see(self, obs: Tensor) -> Tensor:
+        """(B, O) -> (B, seen_dim): the normalised observation, then sines, then cosines, position by position."""
+        seen = (obs - self.obs_mean) / self.obs_std
+        if not self.position_dims:
+            return seen
+        angles = (obs[:, : self.position_dims, None] * self.wave_numbers).flatten(1)
+        return torch.cat([seen, angles.sin(), angles.cos()], dim=-1)
+
+    def set_observation_scale(self, obs: Tensor) -> None:
+        """Takes mean and standard deviation of (M, O) observations as the normalisation."""
+        set_scale(self.obs_mean, self.obs_std, obs)
+
+
 class EnsembleLinear(nn.Module):
     """E linear layers as one batched product: (E, B, n_in) -> (E, B, n_out)."""
 
@@ -67,13 +103,10 @@ def ensemble_mlp(members: int, sizes: list[int], activation: str = "silu", layer
 
 
 @torch.no_grad()
-def set_scale(mean: Tensor, std: Tensor, data: Tensor, keep_units: bool = False) -> None:
-    """Fills the buffers mean and std (O,) from data (M, O). What does not vary keeps its scale: std 1. With keep_units
-    that holds for what varies by more than 1, too: only small numbers are made larger."""
+def set_scale(mean: Tensor, std: Tensor, data: Tensor) -> None:
+    """Fills the buffers mean and std (O,) from data (M, O). What does not vary keeps its scale: std 1."""
     mean.copy_(data.mean(0))
     spread = data.std(0) if len(data) > 1 else torch.zeros_like(std)
-    if keep_units:
-        spread = spread.clamp(max=1)
     std.copy_(torch.where(spread > 1e-6 * mean.abs().clamp(min=1), spread, 1.0))  # below it is rounding in float32
 
 

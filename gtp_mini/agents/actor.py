@@ -27,12 +27,13 @@ class ActorConfig(Config, ABC):
     width: int = 256
     depth: int = 3
     activation: str = "silu"
-    keep_units: bool = False  # observations that vary by more than 1 are not divided by their standard deviation
+    position_dims: int = 0  # the first so many entries of an observation are metres; see networks.Observer
 
     def __post_init__(self):
         super().__post_init__()
         check_positive(self, "lr", "clip", "width", "depth")
         check_between(self, 0, 1, "ema")
+        check_between(self, 0, 64, "position_dims")
         if self.lr_schedule not in LR_SCHEDULES:
             raise ValueError(f"unknown lr_schedule {self.lr_schedule!r}; known: {', '.join(LR_SCHEDULES)}")
         check_activation(self.activation)
@@ -140,4 +141,4 @@ class ActorAgent(Agent):
 
     def set_observation_scale(self, obs: Tensor) -> None:
         for module in self.children():
-            module.set_observation_scale(obs, self.config.keep_units)
+            module.set_observation_scale(obs)

@@ -43,7 +43,7 @@ class Agent(Parted, ABC):
 
     @abstractmethod
     def set_observation_scale(self, obs: Tensor) -> None:
-        """Takes the normalisation of observations from the data, (M, O), as the configuration says."""
+        """Takes the normalisation of observations from the data, (M, O)."""
 
     def published(self) -> nn.Module:
         """What is saved, evaluated and returned by `fit`: the policy, or the policy with a critic that chooses."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..flow_map import check_obs, start_noise
-from ..networks import mlp, set_scale
+from ..networks import Observer, mlp
 from .actor import ActorAgent, ActorConfig
 
 LOG_STD_MIN, LOG_STD_MAX = -5.0, 2.0  # the usual bounds of Gaussian policies (SAC)
@@ -21,22 +21,20 @@ class GaussianPolicyConfig:
     width: int = 256
     depth: int = 3
     activation: str = "silu"
+    position_dims: int = 0
 
 
-class GaussianPolicy(nn.Module):
+class GaussianPolicy(Observer):
     """N(mean(obs), diag(std(obs)^2)). Unconditional if obs_dim is 0."""
 
     def __init__(self, config: GaussianPolicyConfig):
-        super().__init__()
+        super().__init__(max(config.obs_dim, 1), config.position_dims)  # unconditional: it sees a constant 0
         self.config = c = config
-        # an unconditional policy sees a constant 0
-        self.network = mlp([max(c.obs_dim, 1)] + [c.width] * c.depth + [2 * c.action_dim], c.activation)
-        self.register_buffer("obs_mean", torch.zeros(max(c.obs_dim, 1)))
-        self.register_buffer("obs_std", torch.ones(max(c.obs_dim, 1)))
+        self.network = mlp([self.seen_dim] + [c.width] * c.depth + [2 * c.action_dim], c.activation)
 
     def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation at obs: (B, O) -> (B, A), (B, A)."""
-        mean, log_std = self.network((obs - self.obs_mean) / self.obs_std).chunk(2, dim=-1)
+        mean, log_std = self.network(self.see(obs)).chunk(2, dim=-1)
         return mean, log_std.clamp(LOG_STD_MIN, LOG_STD_MAX).exp()
 
     def log_prob(self, action: Tensor, obs: Tensor | None = None) -> Tensor:
@@ -57,11 +55,6 @@ class GaussianPolicy(nn.Module):
         mean, std = self(self._or_constant(obs, n))
         return mean + noise_scale * std * start_noise(noise, mean.shape, generator, mean.device)
 
-    def set_observation_scale(self, obs: Tensor, keep_units: bool = False) -> None:
-        """Takes mean and standard deviation of (M, O) observations as the normalisation of the input; with keep_units
-        no standard deviation above 1."""
-        set_scale(self.obs_mean, self.obs_std, obs, keep_units)
-
     def describe(self) -> dict:
         """The configuration as plain data, for saving."""
         return asdict(self.config)
@@ -75,7 +68,8 @@ class GaussianConfig(ActorConfig):
     """A Gaussian as actor."""
 
     def make_actor(self, obs_dim, action_dim):
-        return GaussianPolicy(GaussianPolicyConfig(action_dim, obs_dim, self.width, self.depth, self.activation))
+        return GaussianPolicy(GaussianPolicyConfig(action_dim, obs_dim, self.width, self.depth, self.activation,
+                                                   self.position_dims))
 
 
 class GaussianBC(ActorAgent):

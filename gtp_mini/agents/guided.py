@@ -92,7 +92,8 @@ class GuidedAgent(ActorAgent):
         if self.needs_values:
             if obs_dim == 0:
                 raise ValueError("an agent with a critic needs observations; without them use a clone (eta = 0)")
-            self.values = ValueLearner(obs_dim, action_dim, config, config.width, config.depth, config.activation)
+            self.values = ValueLearner(obs_dim, action_dim, config, config.width, config.depth, config.activation,
+                                       config.position_dims)
             self.optimizers |= self.values.optimizers
 
     def take_values(self, values: ValueLearner) -> None:

@@ -69,14 +69,15 @@ class ValueLearner(Parted):
     """Critic, its slow copy, and a value network if V is an expectile; one `update` a step, then `soft_update`."""
 
     def __init__(self, obs_dim: int, action_dim: int, config: ValueConfig, width: int = 256, depth: int = 3,
-                 activation: str = "silu"):
+                 activation: str = "silu", position_dims: int = 0):
         super().__init__()
         self.config = c = config
-        self.critic = QEnsemble(obs_dim, action_dim, width, depth, c.critic_heads, activation, c.layer_norm)
+        self.critic = QEnsemble(obs_dim, action_dim, width, depth, c.critic_heads, activation, c.layer_norm,
+                                position_dims)
         self.target_critic = deepcopy(self.critic).requires_grad_(False)
         self.optimizers = {"critic": adam(self.critic, c.critic_lr)}
         if c.value == "expectile":
-            self.value = ValueNet(obs_dim, width, depth, activation, c.layer_norm)
+            self.value = ValueNet(obs_dim, width, depth, activation, c.layer_norm, position_dims)
             self.optimizers["value"] = adam(self.value, c.critic_lr)
 
     def update(self, batch: Batch, act: Callable[[Tensor], Tensor] | None,
@@ -148,10 +149,10 @@ class ValueLearner(Parted):
         """Moves the target critic towards the critic; last in a step."""
         ema_update(self.target_critic, self.critic, self.config.critic_ema)
 
-    def set_observation_scale(self, obs: Tensor, keep_units: bool = False) -> None:
-        """Takes the normalisation of observations from the data, (M, O); with keep_units no divisor above 1."""
+    def set_observation_scale(self, obs: Tensor) -> None:
+        """Takes the normalisation of observations from the data, (M, O)."""
         for network in self.children():
-            network.set_observation_scale(obs, keep_units)
+            network.set_observation_scale(obs)
 
     @torch.no_grad()
     def advantages(self, data: Batch, rows: int = 65_536) -> Tensor:
@@ -175,7 +176,7 @@ class ValueLearner(Parted):
         critic = self.target_critic
         shared = {f.name: getattr(self.config, f.name) for f in fields(ValueConfig)}
         return {"config": shared, "obs_dim": critic.obs_dim, "action_dim": critic.action_dim, "width": critic.width,
-                "depth": critic.depth, "activation": critic.activation}
+                "depth": critic.depth, "activation": critic.activation, "position_dims": critic.position_dims}
 
     @classmethod
     def from_description(cls, description: dict) -> "ValueLearner":

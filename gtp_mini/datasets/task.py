@@ -43,7 +43,7 @@ class Task:
     env_maker: Callable[..., object] = field(repr=False)  # (task, **kwargs) -> gymnasium.Env
     gamma: float = 0.99
     reward_shift: float = 0.0
-    keep_units: bool = False  # see `gtp_mini.networks.set_scale`: where a metre matters however large the maze
+    position_dims: int = 0  # the first so many entries of an observation are a place in metres
     maze: Maze | None = None
     making_cost: float = 2e-4  # seconds of one core to make one transition, measured
 

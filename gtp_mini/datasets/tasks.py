@@ -97,7 +97,7 @@ def _antmaze(
         maker=_make_antmaze,
         env_maker=_antmaze_env,
         reward_shift=-1.0,
-        keep_units=True,
+        position_dims=2,
         making_cost=3.5e-4,
         maze=Maze(
             env_id=f"AntMaze_{maze}-v4",

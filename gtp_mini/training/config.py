@@ -64,7 +64,7 @@ def agent_config(config: TrainConfig, task: Task):
     """The method's configuration for this run: its defaults, then the task's, then the method's for this task, then
     the run's settings."""
     method = METHODS[config.method]
-    settings = {name: getattr(task, name) for name in ("gamma", "keep_units") if hasattr(method.config, name)}
+    settings = {name: getattr(task, name) for name in ("gamma", "position_dims") if hasattr(method.config, name)}
     return method_config(config.method, **settings | method.per_task.get(task.name, {}) | config.settings)
 
 

@@ -100,6 +100,18 @@ function timeFeatures(model, t) {
   return [...angles.map(Math.sin), ...angles.map(Math.cos)];
 }
 
+// What a network sees of one row of observations, as networks.Observer.see has it, written into `seen` from `at` on.
+function see(model, obs, row, seen, at) {
+  const O = model.obsMean.length, waves = model.wave_numbers, n = model.position_dims * waves.length;
+  for (let j = 0; j < O; j++) seen[at + j] = (obs[row * O + j] - model.obsMean[j]) / model.obsStd[j];
+  for (let i = 0; i < n; i++) {
+    const angle = obs[row * O + Math.floor(i / waves.length)] * waves[i % waves.length];
+    seen[at + O + i] = Math.sin(angle);
+    seen[at + O + n + i] = Math.cos(angle);
+  }
+  return seen;
+}
+
 // phi(x, t, s), (rows, A); obs is (rows, O), or (O) for all rows.
 export function phi(model, x, t, s, obs = null) {
   const A = model.action_dim, O = model.obs_dim, rows = x.length / A, sd = model.sigma_data;
@@ -109,17 +121,16 @@ export function phi(model, x, t, s, obs = null) {
   let inputs = x.map((v) => v / total), nIn = A;
   if (O > 0) {
     const first = A + times.length;
-    const normal = (j, row) => (obs[row * O + j] - model.obsMean[j]) / model.obsStd[j];
     if (perRow) { // the network's columns are x, times, obs: the times' columns stay 0 here and go into the bias
-      nIn = first + O;
+      nIn = model.layers[0].n_in;
       const wide = new Float64Array(rows * nIn);
       for (let r = 0; r < rows; r++) {
         for (let j = 0; j < A; j++) wide[r * nIn + j] = inputs[r * A + j];
-        for (let j = 0; j < O; j++) wide[r * nIn + first + j] = normal(j, r);
+        see(model, obs, r, wide, r * nIn + first);
       }
       inputs = wide;
     } else {
-      for (let j = 0; j < O; j++) shared.push([first + j, normal(j, 0)]);
+      see(model, obs, 0, [], 0).forEach((value, j) => shared.push([first + j, value]));
     }
   }
   const out = mlp(model, inputs, rows, nIn, shared);
@@ -135,12 +146,10 @@ export function flowMap(model, x, t, s, obs = null) {
 }
 
 export function gaussian(model, obs, rows) {
-  const A = model.action_dim, O = model.obsMean.length;
-  const inputs = new Float64Array(rows * O);
-  for (let i = 0; i < inputs.length; i++) {
-    inputs[i] = ((obs === null ? 0 : obs[i % obs.length]) - model.obsMean[i % O]) / model.obsStd[i % O];
-  }
-  const out = mlp(model, inputs, rows, O), mean = new Float64Array(rows * A), std = new Float64Array(rows * A);
+  const A = model.action_dim, O = model.obsMean.length, nIn = model.layers[0].n_in;
+  const given = obs === null ? new Float64Array(O) : obs, inputs = new Float64Array(rows * nIn);
+  for (let r = 0; r < rows; r++) see(model, given, given.length > O ? r : 0, inputs, r * nIn);
+  const out = mlp(model, inputs, rows, nIn), mean = new Float64Array(rows * A), std = new Float64Array(rows * A);
   for (let r = 0; r < rows; r++) {
     for (let j = 0; j < A; j++) {
       mean[r * A + j] = out[r * 2 * A + j];

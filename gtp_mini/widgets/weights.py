@@ -69,6 +69,7 @@ def _describe_mlp(name: str, kind: str, model: FlowMap | GaussianPolicy, half: b
                         f"{', '.join(sorted(t.__name__ for t in used))}")
     return {"name": name, "kind": kind, "action_dim": model.config.action_dim, "obs_dim": model.config.obs_dim,
             "activation": model.config.activation, "obs_mean": encode(model.obs_mean), "obs_std": encode(model.obs_std),
+            "wave_numbers": model.wave_numbers.tolist(), "position_dims": model.position_dims,
             "half": half,
             "layers": [{"n_in": layer.in_features, "n_out": layer.out_features, "weight": encode(layer.weight, half),
                         "bias": encode(layer.bias, half)} for layer in layers]}

@@ -8,7 +8,7 @@ from gtp_mini.agents import METHODS
 from gtp_mini.agents.base import gradient_step
 from gtp_mini.agents.best_of import BestOfN
 from gtp_mini.agents.gaussian import GaussianPolicy, GaussianPolicyConfig
-from gtp_mini.networks import ema_update
+from gtp_mini.networks import WAVELENGTHS, Observer, ema_update
 
 # -- moving averages --------------------------------------------------------------------------------------------------
 
@@ -75,15 +75,14 @@ def test_observations_are_normalised_in_all_networks(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_observations_keep_their_units_in_all_networks(method):
-    """With keep_units what varies by more than 1 is only centred; the rest is divided by its spread as ever."""
-    a, obs = agent(method, keep_units=True), torch.randn(100, O, generator=seeded(0)) * torch.logspace(-1, 1, O)
-    a.set_observation_scale(obs)
-    for name, buffer in a.named_buffers():
-        if name.endswith("obs_std"):
-            torch.testing.assert_close(buffer, obs.std(0).clamp(max=1))
-        elif name.endswith("obs_mean"):
-            torch.testing.assert_close(buffer, obs.mean(0))
+def test_positions_are_waves_in_all_networks(method):
+    """Every network that sees observations sees their first entries as waves too; what is updated stays finite."""
+    a = agent(method, position_dims=2)
+    networks = [module for module in a.modules() if isinstance(module, Observer)]
+    assert len(networks) >= 2 + 2 * a.needs_values
+    assert all(network.position_dims == 2 and network.see(torch.zeros(4, O)).shape == (4, network.seen_dim) and
+               network.seen_dim == O + 4 * len(WAVELENGTHS) for network in networks)
+    assert all(m.isfinite() for m in a.update(batch(), 0, seeded(0)).values())
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -272,8 +272,8 @@ def test_a_tasks_settings_stand_between_the_methods_and_the_runs():
     assert (agent_config(hotter, umaze).eta, agent_config(hotter, umaze).gamma) == (2.0, 0.8)
     assert agent_config(replace(config, method="gtp-bc"), umaze).eta == 0.0
     assert not hasattr(agent_config(replace(config, method="gaussian-bc"), umaze), "gamma")
-    assert agent_config(config, umaze).keep_units and not agent_config(config, multigoal).keep_units
-    assert not agent_config(replace(config, settings={"keep_units": False}), umaze).keep_units
+    assert (agent_config(config, umaze).position_dims, agent_config(config, multigoal).position_dims) == (2, 0)
+    assert agent_config(replace(config, settings={"position_dims": 0}), umaze).position_dims == 0
     assert agent_config(replace(config, method="iql"), umaze).eta == 10.0
     assert agent_config(replace(config, method="iql"), multigoal).eta == 3.0
     ql = replace(config, method="diffusion-ql", settings={"clip": 1.5})

@@ -42,9 +42,10 @@ def in_browser(page, model, call: str, **inputs) -> torch.Tensor:
     return torch.tensor(page.evaluate(body, [describe_model("m", model), packed, tensors]))
 
 
-def random_flow_map(activation: str, obs_dim: int) -> FlowMap:
+def random_flow_map(activation: str, obs_dim: int, position_dims: int = 0) -> FlowMap:
     torch.manual_seed(3)
-    model = FlowMap(FlowMapConfig(2, obs_dim, width=33, depth=2, activation=activation))  # odd: no multiple of a block
+    # an odd width: no multiple of a block
+    model = FlowMap(FlowMapConfig(2, obs_dim, width=33, depth=2, activation=activation, position_dims=position_dims))
     for parameter in model.parameters():
         parameter.data.mul_(2)  # larger than at the start of training, so that activations bend
     model.obs_mean.normal_()
@@ -53,9 +54,9 @@ def random_flow_map(activation: str, obs_dim: int) -> FlowMap:
 
 
 @pytest.mark.parametrize("activation", ["silu", "mish", "relu"])
-@pytest.mark.parametrize("obs_dim", [0, 1, 2])
-def test_the_browser_computes_the_flow_map_of_pytorch(page, activation, obs_dim):
-    model = random_flow_map(activation, obs_dim)
+@pytest.mark.parametrize("obs_dim, position_dims", [(0, 0), (1, 0), (2, 0), (1, 1), (3, 2)])
+def test_the_browser_computes_the_flow_map_of_pytorch(page, activation, obs_dim, position_dims):
+    model = random_flow_map(activation, obs_dim, position_dims)
     noise, obs = torch.randn(7, 2), torch.randn(7, obs_dim) if obs_dim else None
     for t, s in [(80.0, 0.0), (80.0, 2.5), (0.7, 0.7), (0.3, 0.01), (0.002, 0.0)]:
         x = t * noise
@@ -101,15 +102,15 @@ def test_fresh_noise_of_a_round_is_another_rows():
 
 
 def test_one_observation_for_all_rows_is_that_observation_in_each_row(page):
-    model, noise = random_flow_map("silu", 1), torch.randn(6, 2)
+    model, noise = random_flow_map("silu", 1, 1), torch.randn(6, 2)
     got = in_browser(page, model, "gtp.sample(model, noise, 3, [0.8])", noise=noise)
     assert torch.allclose(got.view(6, 2), sample_from(model, noise, 3, torch.full((6, 1), 0.8)), atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("obs_dim", [0, 2])
-def test_the_browser_draws_the_samples_of_a_gaussian_policy(page, obs_dim):
+@pytest.mark.parametrize("obs_dim, position_dims", [(0, 0), (2, 0), (2, 1)])
+def test_the_browser_draws_the_samples_of_a_gaussian_policy(page, obs_dim, position_dims):
     torch.manual_seed(1)
-    model = GaussianPolicy(GaussianPolicyConfig(2, obs_dim, width=31, depth=2))
+    model = GaussianPolicy(GaussianPolicyConfig(2, obs_dim, width=31, depth=2, position_dims=position_dims))
     model.network[-1].bias.data += torch.tensor([0.0, 0.0, -9.0, 5.0])  # beyond both bounds of log_std
     obs = torch.randn(8, obs_dim) if obs_dim else None
     expected = model.sample(8, obs, generator=torch.Generator().manual_seed(2))
