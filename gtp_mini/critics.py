@@ -17,7 +17,8 @@ class QEnsemble(Observer):
         super().__init__(obs_dim, position_dims)
         self.obs_dim, self.action_dim, self.width, self.depth = obs_dim, action_dim, width, depth
         self.members, self.activation, self.layer_norm = members, activation, layer_norm
-        self.network = ensemble_mlp(members, [self.seen_dim + action_dim] + [width] * depth + [1], activation, layer_norm)
+        sizes = [self.seen_dim + action_dim] + [width] * depth + [1]
+        self.network = ensemble_mlp(members, sizes, activation, layer_norm)
 
     def forward(self, obs: Tensor, action: Tensor) -> Tensor:
         x = torch.cat([self.see(obs), action], dim=-1)

@@ -13,7 +13,7 @@ from ..networks import check_activation, ema_update
 from ..samplers import SAMPLERS
 from ..times import RHO, SIGMA_MAX, SIGMA_MIN
 from .base import Agent, Batch, Config, Metrics, adam, check_between, check_positive, gradient_step
-from .schedules import LR_SCHEDULES, CurriculumConfig
+from .schedules import LR_SCHEDULES, CurriculumConfig, check_schedule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +34,7 @@ class ActorConfig(Config, ABC):
         check_positive(self, "lr", "clip", "width", "depth")
         check_between(self, 0, 1, "ema")
         check_between(self, 0, 64, "position_dims")
-        if self.lr_schedule not in LR_SCHEDULES:
-            raise ValueError(f"unknown lr_schedule {self.lr_schedule!r}; known: {', '.join(LR_SCHEDULES)}")
+        check_schedule(self, "lr_schedule")
         check_activation(self.activation)
 
     @abstractmethod

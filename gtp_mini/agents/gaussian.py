@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..flow_map import check_obs, start_noise
 from ..networks import Observer, mlp

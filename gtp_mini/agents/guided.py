@@ -116,6 +116,7 @@ class GuidedAgent(ActorAgent):
         if self.values_are_given:
             advantage, metrics = batch.get("advantage"), {}  # None: rows were drawn by their weights
         else:
+            self.values.set_learning_rate(step / self.total_steps)
             advantage, metrics = self.values.update(
                 batch, lambda obs: self.run("act", obs, c.target_steps, generator=generator), c.clip)
         obs, weights = batch["obs"], None

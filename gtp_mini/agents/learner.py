@@ -14,6 +14,7 @@ from ..returns import n_step_returns
 from ..times import sampling_times
 from .base import Batch, Config, Metrics, adam, check_between, check_positive, gradient_step
 from .parts import Parted
+from .schedules import LR_SCHEDULES, check_schedule
 
 VALUES = ("policy", "expectile")
 
@@ -24,6 +25,7 @@ class ValueConfig(Config):
 
     gamma: float = 0.99
     critic_lr: float = 3e-4
+    critic_lr_schedule: str = "constant"  # or "cosine", down to 0 at the last step: values then settle. Ours
     critic_ema: float = 0.995
     critic_heads: int = 2
     pessimism: float = 0.0  # 0: the least of the heads; c > 0: their mean - c std
@@ -42,6 +44,7 @@ class ValueConfig(Config):
         if not 0 <= self.gamma < 1:
             raise ValueError(f"gamma must be in [0, 1), got {self.gamma!r}")
         check_positive(self, "critic_lr", "reward_scale")
+        check_schedule(self, "critic_lr_schedule")
         check_between(self, 0, 1, "critic_ema")
         check_between(self, 2, 10, "critic_heads")
         check_between(self, 0, 64, "value_samples")
@@ -144,6 +147,12 @@ class ValueLearner(Parted):
         reward = c.reward_scale * batch["reward"] + c.reward_offset
         target = td_target(reward, batch["terminal"], next_value, batch.get("discount", c.gamma))
         return td_loss(self.critic(batch["obs"], batch["action"]), target)
+
+    def set_learning_rate(self, done: float) -> None:
+        """That of the schedule, at a share of the training, 0 to 1."""
+        c = self.config
+        for optimizer in self.optimizers.values():
+            optimizer.param_groups[0]["lr"] = c.critic_lr * LR_SCHEDULES[c.critic_lr_schedule](done)
 
     def soft_update(self) -> None:
         """Moves the target critic towards the critic; last in a step."""

@@ -13,6 +13,12 @@ LR_SCHEDULES: dict[str, Callable[[float], float]] = {  # share done, 0 to 1 -> f
 }
 
 
+def check_schedule(config: object, name: str) -> None:
+    """ValueError unless this field names a schedule."""
+    if getattr(config, name) not in LR_SCHEDULES:
+        raise ValueError(f"unknown {name} {getattr(config, name)!r}; known: {', '.join(LR_SCHEDULES)}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class CurriculumConfig(Config):
     """The number of grid intervals N(k), which doubles from the first to the last in equal stages."""

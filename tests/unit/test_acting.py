@@ -25,7 +25,8 @@ def model(**settings):
 @pytest.mark.parametrize("steps", [1, 2, 5])
 @pytest.mark.parametrize("settings", [
     {}, {"activation": "mish", "depth": 1}, {"activation": "relu"}, {"sampler": "euler"}, {"sampler": "one_jump"},
-    {"obs_dim": 0}, {"eta": 1.5}, {"position_dims": 2}, {"position_dims": 4, "eta": 1.5}, {"clock": "flow-matching", "sampler": "euler"},
+    {"obs_dim": 0}, {"eta": 1.5}, {"position_dims": 2}, {"position_dims": 4, "eta": 1.5},
+    {"clock": "flow-matching", "sampler": "euler"},
 ], ids=str)
 def test_actions_are_those_of_sample(settings, steps):
     policy = model(**settings)

@@ -48,6 +48,17 @@ def test_both_networks_of_fql_follow_it():
     assert agent.optimizers["critic"].param_groups[0]["lr"] == 3e-4
 
 
-def test_an_unknown_schedule_is_named():
-    with pytest.raises(ValueError, match="unknown lr_schedule 'linear'; known: constant, cosine"):
-        method_config("gtp", lr_schedule="linear")
+@pytest.mark.parametrize(("method", "networks"), [("iql", ("critic", "value")), ("diffusion-ql", ("critic",))])
+def test_values_follow_their_own(method, networks):
+    data = {name: torch.zeros(4, 1) for name in ("obs", "next_obs")} | {"action": torch.zeros(4, 2)}
+    seen = []
+    fit_agent(data | {"reward": torch.zeros(4), "terminal": torch.ones(4)}, method, 2, batch_size=4, lr=0.01,
+              lr_schedule="constant", critic_lr=0.02, critic_lr_schedule="cosine", **SMALL, callback=lambda step, agent:
+              seen.append([agent.optimizers[name].param_groups[0]["lr"] for name in ("actor", *networks)]))
+    assert seen == [pytest.approx([0.01] + [rate] * len(networks)) for rate in (0.02, 0.01)]
+
+
+@pytest.mark.parametrize("field", ["lr_schedule", "critic_lr_schedule"])
+def test_an_unknown_schedule_is_named(field):
+    with pytest.raises(ValueError, match=f"unknown {field} 'linear'; known: constant, cosine"):
+        method_config("gtp", **{field: "linear"})
