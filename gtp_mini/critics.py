@@ -36,11 +36,11 @@ class QEnsemble(Observer):
 
 
 class ValueNet(Observer):
-    """V(obs), (B, O) -> (B,)."""
+    """V(obs), (B, O) -> (B,); with `place_alone` of the position in it."""
 
     def __init__(self, obs_dim: int, width: int = 256, depth: int = 3, activation: str = "silu",
-                 layer_norm: bool = True, position_dims: int = 0):
-        super().__init__(obs_dim, position_dims)
+                 layer_norm: bool = True, position_dims: int = 0, place_alone: bool = False):
+        super().__init__(obs_dim, position_dims, place_alone)
         self.network = ensemble_mlp(1, [self.seen_dim] + [width] * depth + [1], activation, layer_norm)
 
     def forward(self, obs: Tensor) -> Tensor:

@@ -46,28 +46,31 @@ class TimeFeatures(nn.Module):
 
 class Observer(nn.Module):
     """A network that sees observations (B, O): normalised, and the first `position_dims` of their entries, metres, as
-    sines and cosines of `WAVELENGTHS` too.
+    sines and cosines of `WAVELENGTHS` too; with `place_alone` nothing but these entries.
 
     Where in a maze the ant is decides where it should go, but its legs tell almost as well where it is going. An MLP
     learns slowly what changes quickly in its input (spectral bias, Rahaman et al. 2019), so it believes the legs, and
     walks on in the direction in which it walks. With these features (Tancik et al. 2020) it steers.
-    Raises ValueError if there are fewer entries than position_dims.
+    Raises ValueError if there are fewer entries than position_dims, or if the place alone is none.
     """
 
-    def __init__(self, obs_dim: int, position_dims: int = 0):
+    def __init__(self, obs_dim: int, position_dims: int = 0, place_alone: bool = False):
         super().__init__()
         if not 0 <= position_dims <= obs_dim:
             raise ValueError(f"position_dims must be between 0 and the size of an observation ({obs_dim}), "
                              f"got {position_dims!r}")
-        self.position_dims = position_dims
-        self.seen_dim = obs_dim + 2 * len(WAVELENGTHS) * position_dims
+        if place_alone and not position_dims:
+            raise ValueError("values of the place alone (value=place) need position_dims: how many entries of an "
+                             "observation, from the first, are metres")
+        self.position_dims, self.kept_dims = position_dims, position_dims if place_alone else obs_dim
+        self.seen_dim = self.kept_dims + 2 * len(WAVELENGTHS) * position_dims
         self.register_buffer("obs_mean", torch.zeros(obs_dim))
         self.register_buffer("obs_std", torch.ones(obs_dim))
         self.register_buffer("wave_numbers", 2 * math.pi / torch.tensor(WAVELENGTHS), persistent=False)
 
     def see(self, obs: Tensor) -> Tensor:
         """(B, O) -> (B, seen_dim): the normalised observation, then sines, then cosines, position by position."""
-        seen = (obs - self.obs_mean) / self.obs_std
+        seen = ((obs - self.obs_mean) / self.obs_std)[:, : self.kept_dims]
         if not self.position_dims:
             return seen
         angles = (obs[:, : self.position_dims, None] * self.wave_numbers).flatten(1)

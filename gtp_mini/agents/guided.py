@@ -103,9 +103,9 @@ class GuidedAgent(ActorAgent):
         One critic can so serve many policies, which then differ by nothing else. Raises ValueError if it has no V that
         does not depend on the policy.
         """
-        if values.config.value != "expectile":
+        if not values.config.from_data:
             raise ValueError("a critic that is taken from elsewhere needs a V of its own: train it with "
-                             "value=expectile")
+                             "value=expectile or value=place")
         self.values, self.values_are_given = values.requires_grad_(False), True
         self.optimizers = {name: o for name, o in self.optimizers.items() if name not in values.optimizers}
 

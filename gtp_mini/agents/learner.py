@@ -16,7 +16,7 @@ from .base import Batch, Config, Metrics, adam, check_between, check_positive, g
 from .parts import Parted
 from .schedules import LR_SCHEDULES, check_schedule
 
-VALUES = ("policy", "expectile")
+VALUES = ("policy", "expectile", "place")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,8 @@ class ValueConfig(Config):
     critic_heads: int = 2
     pessimism: float = 0.0  # 0: the least of the heads; c > 0: their mean - c std
     layer_norm: bool = True  # in the critic. Ours; every strong AntMaze method has it
-    value: str = "policy"  # V from the policy's own actions, or "expectile": from the data's actions alone (IQL)
+    value: str = "policy"  # V from the policy's own actions; "expectile": from the data's actions alone (IQL); "place":
+    # likewise, but V sees nothing but the position, and is an expectile of the data's returns of n_step steps. Ours
     expectile: float = 0.7  # IQL's for locomotion; 0.9 for AntMaze
     value_samples: int = 1  # policy samples whose mean Q is V(s); 0: no V, no advantage. Ours
     target_steps: int = 2  # K of the policy inside the critic's target; GTP samples with the full K = 5
@@ -63,6 +64,11 @@ class ValueConfig(Config):
         sampling_times(self.target_steps)  # raises if it is absurd
 
     @property
+    def from_data(self) -> bool:
+        """Whether V is learned without the policy."""
+        return self.value != "policy"
+
+    @property
     def spread(self) -> float | None:
         """The pessimism as `lower_bound` takes it."""
         return self.pessimism or None
@@ -79,8 +85,10 @@ class ValueLearner(Parted):
                                 position_dims)
         self.target_critic = deepcopy(self.critic).requires_grad_(False)
         self.optimizers = {"critic": adam(self.critic, c.critic_lr)}
-        if c.value == "expectile":
-            self.value = ValueNet(obs_dim, width, depth, activation, c.layer_norm, position_dims)
+        if c.from_data:
+            alone = c.value == "place"
+            self.value = ValueNet(obs_dim, width, depth, activation, c.layer_norm, position_dims, alone)
+            self.target_value = deepcopy(self.value).requires_grad_(False) if alone else None
             self.optimizers["value"] = adam(self.value, c.critic_lr)
 
     def update(self, batch: Batch, act: Callable[[Tensor], Tensor] | None,
@@ -92,7 +100,7 @@ class ValueLearner(Parted):
         `act` gives the policy's actions at observations, (M, O) -> (M, A), without gradient; expectile values do not
         ask it. Without value_samples there is no V and the advantage is None.
         """
-        learn = self._learn_from_data if self.config.value == "expectile" else self._learn_from_policy
+        learn = self._learn_from_data if self.config.from_data else self._learn_from_policy
         found, norms = learn(batch, act, clip)
         return found.pop("advantage", None), found | norms
 
@@ -131,10 +139,16 @@ class ValueLearner(Parted):
         return found, norms
 
     def value_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Error of V, and the Q(s, a) whose expectile it is."""
+        """Error of V, and Q(s, a), whose expectile it is.
+
+        V of the place alone is an expectile of r + ... + gamma^n V(s_n) instead. What an ant's legs do tells which way
+        the demonstrator went on, and who was on a wrong way never turned: Q, and a V that sees legs, judge an ant by
+        where it is going. A V that cannot tell ants at one place apart credits all with the best way from there.
+        """
         with torch.no_grad():
             q = self.target_critic.pessimistic(batch["obs"], batch["action"], self.config.spread)
-        return expectile_loss(q - self.value(batch["obs"]), self.config.expectile), q
+            wanted = q if self.target_value is None else self._target(batch, self.target_value(batch["next_obs"]))
+        return expectile_loss(wanted - self.value(batch["obs"]), self.config.expectile), q
 
     def critic_loss_by_value(self, batch: Batch, q: Tensor) -> tuple[Tensor, Batch]:
         """Error of Q towards the V just updated, and the advantages over that."""
@@ -142,11 +156,14 @@ class ValueLearner(Parted):
             value, next_value = self.value(torch.cat([batch["obs"], batch["next_obs"]])).view(2, -1)
         return self._critic_loss(batch, next_value), _advantages(q, value, q)
 
-    def _critic_loss(self, batch: Batch, next_value: Tensor) -> Tensor:
+    def _target(self, batch: Batch, next_value: Tensor) -> Tensor:
+        """r + discount V(s'), (B,), in the unit of the scaled reward."""
         c = self.config
         reward = c.reward_scale * batch["reward"] + c.reward_offset
-        target = td_target(reward, batch["terminal"], next_value, batch.get("discount", c.gamma))
-        return td_loss(self.critic(batch["obs"], batch["action"]), target)
+        return td_target(reward, batch["terminal"], next_value, batch.get("discount", c.gamma))
+
+    def _critic_loss(self, batch: Batch, next_value: Tensor) -> Tensor:
+        return td_loss(self.critic(batch["obs"], batch["action"]), self._target(batch, next_value))
 
     def set_learning_rate(self, done: float) -> None:
         """That of the schedule, at a share of the training, 0 to 1."""
@@ -155,8 +172,10 @@ class ValueLearner(Parted):
             optimizer.param_groups[0]["lr"] = c.critic_lr * LR_SCHEDULES[c.critic_lr_schedule](done)
 
     def soft_update(self) -> None:
-        """Moves the target critic towards the critic; last in a step."""
+        """Moves the slow copies towards what they copy; last in a step."""
         ema_update(self.target_critic, self.critic, self.config.critic_ema)
+        if self.config.value == "place":
+            ema_update(self.target_value, self.value, self.config.critic_ema)
 
     def set_observation_scale(self, obs: Tensor) -> None:
         """Takes the normalisation of observations from the data, (M, O)."""
@@ -165,7 +184,7 @@ class ValueLearner(Parted):
 
     @torch.no_grad()
     def advantages(self, data: Batch, rows: int = 65_536) -> Tensor:
-        """Q(s, a) - V(s) of a whole dataset, (M,), so many rows at a time. Needs an expectile V."""
+        """Q(s, a) - V(s) of a whole dataset, (M,), so many rows at a time. Needs a V from the data."""
         return torch.cat([self.target_critic.pessimistic(o, a, self.config.spread) - self.value(o)
                           for o, a in zip(data["obs"].split(rows), data["action"].split(rows), strict=True)])
 
@@ -173,12 +192,11 @@ class ValueLearner(Parted):
     def gains(self, data: Batch, rows: int = 65_536) -> Tensor:
         """r_0 + ... + gamma^n V(s_n) - V(s_0) of a whole dataset with its `episode`, (M,): what the data's next
         `n_step` steps were worth beyond V. No Q is asked, whose errors at single actions the weights would prefer.
-        Needs an expectile V."""
+        Needs a V from the data."""
         c = self.config
         ahead = n_step_returns(data, c.n_step, c.gamma)
         values, future = (torch.cat([self.value(o) for o in ahead[name].split(rows)]) for name in ("obs", "next_obs"))
-        reward = c.reward_scale * ahead["reward"] + c.reward_offset
-        return td_target(reward, ahead["terminal"], future, ahead["discount"]) - values
+        return self._target(ahead, future) - values
 
     def describe(self) -> dict:
         """What makes this learner again, as plain data, for saving."""

@@ -15,9 +15,11 @@ CLIP = 1e9  # off
 def learner(seed=0, **config):
     """Small, double, a slow copy that is somewhere else; plain descent at rate 1, so that a step is the gradient."""
     torch.manual_seed(seed)
-    values = ValueLearner(O, A, ValueConfig(**config), width=8, depth=2).double()
+    place = {"position_dims": 2} if config.get("value") == "place" else {}
+    values = ValueLearner(O, A, ValueConfig(**config), width=8, depth=2, **place).double()
+    slow = [values.target_critic] + ([values.target_value] if place else [])
     with torch.no_grad():
-        for p in values.target_critic.parameters():
+        for p in (p for network in slow for p in network.parameters()):
             p += 0.3 * torch.randn_like(p)
     for which in values.optimizers:
         values.optimizers[which] = torch.optim.SGD(getattr(values, which).parameters(), lr=1.0)
@@ -144,7 +146,7 @@ def test_the_best_candidate_of_each_head_and_then_the_lesser_head():
     torch.testing.assert_close(metrics["loss_critic"], ((q - target) ** 2).mean(1).sum())
 
 
-@pytest.mark.parametrize("value", ["policy", "expectile"])
+@pytest.mark.parametrize("value", ["policy", "expectile", "place"])
 def test_gradients_are_where_they_belong(value):
     values, data = learner(value=value), batch()
     leaves = {name: data[name].requires_grad_() for name in ("next_obs", "reward")}
@@ -162,13 +164,13 @@ def test_gradients_are_where_they_belong(value):
     assert len(asked) == (value == "policy")  # one call, or none
     for name, network in values.named_children():
         for p in network.parameters():
-            if name == "target_critic":
+            if name.startswith("target_"):
                 assert p.grad is None and not p.requires_grad
             else:
                 assert p.grad.abs().max() > 0
 
 
-@pytest.mark.parametrize("value", ["policy", "expectile"])
+@pytest.mark.parametrize("value", ["policy", "expectile", "place"])
 def test_gradients_are_clipped(value):
     values = learner(value=value)
     before = deepcopy(values)
@@ -201,6 +203,74 @@ def test_a_fresh_target_is_its_critic_and_all_take_the_scale_of_observations():
     for network in (values.critic, values.target_critic, values.value):
         torch.testing.assert_close(network.obs_mean, obs.mean(0))
         torch.testing.assert_close(network.obs_std, obs.std(0))
+
+
+# -- values of the place alone ----------------------------------------------------------------------------------------
+
+
+def test_a_value_of_the_place_sees_nothing_else():
+    values, obs = learner(value="place"), torch.randn(B, O, dtype=torch.float64)
+    values.set_observation_scale(3 * obs + 1)
+    other = obs.clone()
+    other[:, 2] += 5
+    assert torch.equal(values.value(obs), values.value(other))
+    assert not torch.equal(values.critic(obs, obs[:, :A]), values.critic(other, obs[:, :A]))
+    obs.requires_grad_()
+    values.value(obs).sum().backward()
+    assert (obs.grad[:, :2] != 0).all() and (obs.grad[:, 2] == 0).all()
+
+
+def test_it_is_an_expectile_of_returns_by_its_slow_copy():
+    values, data = learner(value="place", expectile=0.8, gamma=0.9, reward_scale=0.5, critic_ema=0.9), batch()
+    data["discount"] = torch.tensor([0.9, 0.81, 0.9, 0.5, 0.9, 0.9], dtype=torch.float64)  # of returns of some steps
+    v, ahead = values.value(data["obs"]).detach(), values.target_value(data["next_obs"])
+    expected = 0.0
+    for i in range(B):
+        error = 0.5 * data["reward"][i] + data["discount"][i] * (1 - data["terminal"][i]) * ahead[i] - v[i]
+        expected += (0.8 if error > 0 else 0.2) * error**2 / B
+    before = deepcopy(values)
+    advantage, metrics = values.update(data, None, CLIP)
+    torch.testing.assert_close(metrics["loss_value"], expected)
+    q = values.target_critic.pessimistic(data["obs"], data["action"], None)
+    torch.testing.assert_close(advantage, q - values.value(data["obs"]))
+    values.soft_update()
+    for old, new, fast in zip(before.target_value.parameters(), values.target_value.parameters(),
+                              values.value.parameters(), strict=True):
+        torch.testing.assert_close(new, 0.9 * old + 0.1 * fast)
+
+
+def test_it_credits_a_place_with_the_best_way_that_anybody_went_from_there():
+    """A corridor of 9 cells, the goal at its right end. Who walks left walks on to the left end: with legs in sight
+    their V is that of never arriving; V of the place, and so the gain, tells that they went the wrong way."""
+    rows = []
+    for episode, (start, way) in enumerate([(s, way) for s in range(1, 8) for way in (-1, 1)]):
+        at = start
+        while 0 < at < 8:
+            rows.append((at, way, at + way, float(at + way == 8), episode))
+            at += way
+    at, way, to, there, episode = torch.tensor(rows, dtype=torch.float32).T
+    data = {"obs": torch.stack([at, way], 1), "next_obs": torch.stack([to, way], 1), "action": way[:, None],
+            "reward": there - 1, "terminal": there, "episode": episode.long()}
+
+    def gains(value):
+        torch.manual_seed(0)
+        config = ValueConfig(value=value, expectile=0.9, gamma=0.9, critic_lr=3e-3, critic_ema=0.9)
+        values = ValueLearner(2, 1, config, width=32, depth=2, position_dims=1)
+        values.set_observation_scale(data["obs"])
+        for _ in range(600):
+            values.update({name: x for name, x in data.items() if name != "episode"}, None, 10.0)
+            values.soft_update()
+        return values.gains(data)
+
+    wrong, middle = way < 0, (at > 1) & (at < 7)
+    blind, legs = gains("place"), gains("expectile")
+    assert (blind[wrong & middle] < -0.5).all() and (blind[~wrong & middle] > -0.3).all()
+    assert (legs[wrong & middle].abs() < 0.3).all()
+
+
+def test_the_place_has_to_be_known():
+    with pytest.raises(ValueError, match=r"values of the place alone \(value=place\) need position_dims"):
+        ValueLearner(O, A, ValueConfig(value="place"))
 
 
 # -- configurations ---------------------------------------------------------------------------------------------------

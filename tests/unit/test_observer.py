@@ -89,5 +89,5 @@ def test_what_changes_within_metres_of_a_large_place_is_learned_with_them_alone(
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        left[dims] = float(loss / y.square().mean())
+        left[dims] = loss.item() / y.square().mean().item()
     assert left[0] > 0.9 and left[1] < 0.01
