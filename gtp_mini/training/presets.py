@@ -22,7 +22,7 @@ PRESETS = {
     # are at one place; a rate that 20,000 updates can use; little noise when it acts, for that makes ants fall.
     "laptop": Preset(
         None, "gtp", 20_000,
-        {"eta": 15.0, "weight_rule": "exponential", "weight_cap": 1.0, "draw_by_weight": True, "advantage": "return",
+        {"eta": 50.0, "weight_rule": "exponential", "weight_cap": 1.0, "draw_by_weight": True, "advantage": "return",
          "value": "place", "lr": 3e-3, "lr_schedule": "cosine", "sigma_data": 0.2, "sigma_max": 10.0},
         10_000, {"width": 128, "value": "place", "n_step": 50, "reward_scale": 0.02, "critic_lr": 1e-3,
                  "critic_lr_schedule": "cosine", "critic_ema": 0.98}, noise_scale=0.3),
