@@ -52,6 +52,7 @@ class FastPolicy:
         with torch.no_grad():
             columns = [c.action_dim, c.time_dim, c.time_dim, model.seen_dim, c.time_dim if c.eta is not None else 0]
             w_x, w_t, w_s, w_obs, w_eta = first.weight.double().split(columns, dim=1)
+            w_obs = w_obs.clone()  # of a model in double precision it is the model's own
             w_obs[:, : c.obs_dim] /= model.obs_std
             bias = first.bias - w_obs[:, : c.obs_dim] @ model.obs_mean.double()
             self.w_obs, self.wave_numbers = _array(w_obs.T), _array(model.wave_numbers)

@@ -38,6 +38,13 @@ def test_actions_are_those_of_sample(settings, steps):
     np.testing.assert_allclose(found, wanted.numpy(), rtol=1e-4, atol=2e-5)
 
 
+def test_a_model_in_double_precision_is_left_as_it_is():
+    policy = model(position_dims=2).double()
+    before = {name: value.clone() for name, value in policy.state_dict().items()}
+    FastPolicy(policy, 2)
+    assert all(torch.equal(value, before[name]) for name, value in policy.state_dict().items())
+
+
 def test_one_row_is_one_row_of_many():
     fast, obs, noise = FastPolicy(model(), 2), np.random.default_rng(0).normal(size=(5, 4)), np.ones((5, 3), np.float32)
     np.testing.assert_allclose(fast(obs[2:3], noise[2:3]), fast(obs, noise)[2:3], rtol=1e-5, atol=1e-6)
