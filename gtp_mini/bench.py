@@ -22,6 +22,7 @@ UPDATES = {  # name: method and settings
     "gtp, expectile V": ("gtp", {"value": "expectile"}),
     "gtp-sd": ("gtp-sd", {}),
     "gtp-sd, policy V, one-step targets": ("gtp-sd", {"value": "policy", "target_steps": 1, "eta": 1.0}),
+    "gtp-sd, a quarter distilled": ("gtp-sd", {"fraction": 0.25, "distillation_weight": 1.0}),  # as on the ant
     "gtp-sd-bc": ("gtp-sd-bc", {}),
     "diffusion-ql": ("diffusion-ql", {}),
     "consistency-ac": ("consistency-ac", {}),
@@ -29,7 +30,7 @@ UPDATES = {  # name: method and settings
     "fql": ("fql", {}),
     "iql": ("iql", {}),
 }
-COMPUTED = ("gtp", "gtp-sd", "gtp-sd-bc", "diffusion-ql")  # those that are timed in every way
+COMPUTED = ("gtp", "gtp-sd", "gtp-sd, a quarter distilled", "gtp-sd-bc", "diffusion-ql")  # those that are timed in every way
 WAYS = {"plain": (None, False), "compiled": (None, True),  # seeds in a stack, compiled?
         "4 seeds stacked": (4, False), "4 seeds stacked, compiled": (4, True)}
 
