@@ -13,8 +13,8 @@ Metrics = dict[str, Tensor]  # 0-d tensors, on the device, without gradient
 
 
 # The mazes for which papers publish settings of their own, by the names of our tasks.
-ANTMAZE = ("antmaze-umaze", "antmaze-umaze-diverse", "antmaze-medium-play", "antmaze-medium-diverse",
-           "antmaze-large-play", "antmaze-large-diverse", "antmaze-umaze-goal")
+ANTMAZE = ("antmaze-umaze", "antmaze-umaze-diverse", "antmaze-medium-play", "antmaze-medium-play-learned",
+           "antmaze-medium-diverse", "antmaze-large-play", "antmaze-large-diverse", "antmaze-umaze-goal")
 
 
 class Config:

@@ -34,6 +34,7 @@ PER_TASK = {  # the authors' code, offline.py: Diffusion-QL's settings but for t
         "antmaze-umaze": {"q_weight": 0.01},
         "antmaze-umaze-diverse": {"q_weight": 0.01},
         "antmaze-medium-play": {"q_weight": 0.01},
+        "antmaze-medium-play-learned": {"q_weight": 0.01},
         "antmaze-medium-diverse": {"q_weight": 0.01},
         "antmaze-large-play": {"q_weight": 4.5},
         "antmaze-large-diverse": {"q_weight": 3.5, "clip": 2.0},

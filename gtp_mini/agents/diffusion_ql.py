@@ -42,6 +42,7 @@ PER_TASK = {  # the authors' code, main.py; their gn is our clip
     "antmaze-large-play": _maze(4.5, 10.0),
     "antmaze-large-diverse": _maze(3.5, 7.0),
 }
+PER_TASK["antmaze-medium-play-learned"] = PER_TASK["antmaze-medium-play"]  # the same maze, another walker
 
 
 class DiffusionQL(GuidedAgent, DiffusionBC):

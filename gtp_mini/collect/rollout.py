@@ -1,4 +1,4 @@
-"""Episodes of the gait in a maze: start, walk to the goal with noisy actions, stop at success or at the time limit.
+"""Episodes of a walker in a maze: start, walk to the goal with noisy actions, stop at success or at the time limit.
 
 Episode number k depends on the recipe and on k alone: not on who walks beside it, nor on the process that makes it.
 The episodes are kept in the order of their numbers, so that a long one is as likely to be kept as a short one.
@@ -7,14 +7,15 @@ The episodes are kept in the order of their numbers, so that a long one is as li
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 
 import numpy as np
 
 from gtp_mini.collect.batch import AntBatch
-from gtp_mini.collect.gait import Gait, gait_action, load_gait
 from gtp_mini.collect.planner import MazePlanner
+from gtp_mini.collect.walkers import WALKERS, Walker
 from gtp_mini.datasets.tasks import Task
 from gtp_mini.worlds.antmaze import SUCCESS_RADIUS
 
@@ -34,7 +35,11 @@ class Recipe:
     task: Task
     seed: int = 0
     noise: float = ACTION_NOISE
-    gait: Gait = field(default_factory=load_gait)
+
+    @cached_property
+    def walker(self) -> Walker:
+        """Who walks."""
+        return WALKERS[self.task.maze.walker]()
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ def walk(recipe: Recipe, numbers: Sequence[int]) -> list[Episode]:
             far = np.linalg.norm(here[:, :2] - to, axis=1)
             stride = np.minimum(far / HOVER_RADIUS, 1.0) if continuing else 1.0
             direction = planner.direction(here[:, :2], to)
-            torque = gait_action(recipe.gait, here, qvel[t, walking], direction, stride)
+            torque = recipe.walker.walk(here, qvel[t, walking], direction, stride)
             # Rounded to float32 before it acts: what is stored is what was done.
             actions[t, walking] = np.clip(torque + noise[t, walking], -1.0, 1.0)
             batch.step(actions[t, walking], walking)

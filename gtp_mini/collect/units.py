@@ -100,7 +100,7 @@ class Units:
             "time limit": task.time_limit,
             "seed": self.recipe.seed,
             "noise": self.recipe.noise,
-            "gait": asdict(self.recipe.gait),
+            "walker": self.recipe.walker.about,
             "episodes a unit": self.size,
         } | {name: importlib.metadata.version(name) for name in MADE_WITH}
         return json.loads(json.dumps(about))  # as it is read again: tuples are lists

@@ -6,7 +6,6 @@ import importlib.metadata
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +32,7 @@ def make_antmaze_dataset(
     overwrite: bool = False,
     processes: int = 1,
 ) -> str:
-    """Walks ``transitions`` steps of an AntMaze task with the gait and stores them; returns the dataset's id.
+    """Walks ``transitions`` steps of an AntMaze task and stores them; returns the dataset's id.
 
     What is made is kept beside the dataset's place, in a hidden folder, until the dataset is whole. After a kill at
     any moment the same call goes on from there, and ends with the bits of a call that was not killed.
@@ -67,7 +66,7 @@ def make_antmaze_dataset(
             scratch=units.folder,
             env=env,
             eval_env=env,
-            algorithm_name="torque gait with a maze planner",
+            algorithm_name=f"{task.maze.walker} walker with a maze planner",
             author="gtp-mini",
             description=_description(units, transitions),
         )
@@ -110,7 +109,7 @@ def _description(units: Units, transitions: int) -> str:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in MADE_WITH)
     return (
         f"{recipe.task.description}. {transitions} transitions by seed {recipe.seed}, action noise {recipe.noise}, "
-        f"gait {asdict(recipe.gait)}; {versions}. "
+        f"walker {recipe.walker.about}; {versions}. "
         f"Made with: gtp-mini data make {recipe.task.name} --transitions {transitions} --seed {recipe.seed}"
     )
 

@@ -24,6 +24,7 @@ class Maze:
     eval_goal: Cell
     goal_jitter: float  # metres, uniform in x and y; the start always has the environment's 1 m
     continuing: bool  # the data's episodes go on at the goal until the time limit
+    walker: str = "gait"  # who walks the data's episodes; see `gtp_mini.collect.walkers`
 
 
 @dataclass(frozen=True)

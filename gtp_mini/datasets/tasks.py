@@ -82,6 +82,7 @@ def _antmaze(
     far: tuple[Cell, Cell],
     description: str,
     goal_observed: bool = False,
+    walker: str = "gait",
 ) -> Task:
     small = maze == "UMaze"
     return Task(
@@ -107,6 +108,7 @@ def _antmaze(
             # With the goal hidden, all episodes for one cell aim at its centre, as the evaluation does: our choice.
             goal_jitter=1.0 if goal_observed else 0.0,
             continuing=goal_observed,
+            walker=walker,
         ),
     )
 
@@ -178,6 +180,14 @@ TASKS: dict[str, Task] = {
             _between(_MEDIUM_CELLS, _MEDIUM),
             _MEDIUM,
             "8 x 8 maze, episodes between hand-picked cells, none runs the whole way",
+        ),
+        _antmaze(
+            "antmaze-medium-play-learned",
+            "Medium",
+            _between(_MEDIUM_CELLS, _MEDIUM),
+            _MEDIUM,
+            "the same cells, walked by a network that reinforcement learning trained",
+            walker="learned",
         ),
         _antmaze("antmaze-medium-diverse", "Medium", None, _MEDIUM, "8 x 8 maze, episodes between random cells"),
         _antmaze(
