@@ -27,7 +27,8 @@ ANTS, LIMIT = 64, 400  # side by side; steps of an episode
 TORQUE_COST = 0.1  # m/s for full torque on all motors. Our choice, as all numbers here
 FALL_COST = 10.0
 WIDTH = 64  # of two hidden layers
-PPO = {"n_steps": 128, "batch_size": 2048, "n_epochs": 10, "learning_rate": 3e-4, "gamma": 0.99, "gae_lambda": 0.95,
+CLIP = 100.0  # standard deviations: never reached, so that `write` can fold the normalisation into the first layer
+PPO = {"n_steps": 128, "batch_size": 512, "n_epochs": 10, "learning_rate": 3e-4, "gamma": 0.99, "gae_lambda": 0.95,
        "ent_coef": 0.0, "max_grad_norm": 0.5}
 
 
@@ -78,7 +79,7 @@ def learn(steps: int, seed: int = 0, ants: int = ANTS, log: int = 1):
     """Trains for so many steps of one ant, in whole rounds; returns the library's agent."""
     try:
         from stable_baselines3 import PPO as Algorithm
-        from stable_baselines3.common.vec_env import VecEnv, VecMonitor
+        from stable_baselines3.common.vec_env import VecEnv, VecMonitor, VecNormalize
     except ImportError:
         raise ImportError("learning to walk needs Stable-Baselines3: pip install gtp-mini[walker]") from None
     import gymnasium as gym
@@ -121,7 +122,7 @@ def learn(steps: int, seed: int = 0, ants: int = ANTS, log: int = 1):
         def env_is_wrapped(self, wrapper, indices=None):
             return [False] * ants
 
-    env = VecMonitor(Ants())
+    env = VecNormalize(VecMonitor(Ants()), gamma=PPO["gamma"], clip_obs=CLIP)
     try:
         shape = {"net_arch": [WIDTH, WIDTH], "activation_fn": torch.nn.Tanh, "log_std_init": -1.6}
         size = min(PPO["batch_size"], ants * PPO["n_steps"])
@@ -140,6 +141,10 @@ def write(agent, out: Path, about: dict[str, str]) -> None:
     hidden = [m for m in agent.policy.mlp_extractor.policy_net if isinstance(m, torch.nn.Linear)]
     tensors = {f"{i}.{name}": value.detach().clone() for i, m in enumerate([*hidden, agent.policy.action_net])
                for name, value in (("weight", m.weight), ("bias", m.bias))}
+    seen, epsilon = agent.get_vec_normalize_env().obs_rms, agent.get_vec_normalize_env().epsilon
+    mean, spread = (torch.as_tensor(x, dtype=torch.float32) for x in (seen.mean, np.sqrt(seen.var + epsilon)))
+    tensors["0.weight"] /= spread
+    tensors["0.bias"] -= tensors["0.weight"] @ mean
     write_bytes(out, save(tensors, about))
 
 

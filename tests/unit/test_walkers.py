@@ -83,7 +83,8 @@ def test_what_is_learned_is_what_is_written(tmp_path):
     assert agent.num_timesteps == 2 * learning.PPO["n_steps"]
     learning.write(agent, tmp_path / "walker.safetensors", {"command": "none"})
     walker, (qpos, qvel, direction) = learned_walker(tmp_path / "walker.safetensors"), states()
-    expected, _ = agent.predict(features(qpos, qvel, direction), deterministic=True)
+    normalised = agent.get_vec_normalize_env().normalize_obs(features(qpos, qvel, direction))
+    expected, _ = agent.predict(normalised, deterministic=True)
     np.testing.assert_allclose(walker.walk(qpos, qvel, direction), expected, atol=1e-5)
 
 
