@@ -82,10 +82,13 @@ def test_what_is_learned_is_what_is_written(tmp_path):
     agent = learning.learn(steps=2 * learning.PPO["n_steps"], ants=2, log=0)
     assert agent.num_timesteps == 2 * learning.PPO["n_steps"]
     learning.write(agent, tmp_path / "walker.safetensors", {"command": "none"})
-    walker, (qpos, qvel, direction) = learned_walker(tmp_path / "walker.safetensors"), states()
+    walker, walking = learned_walker(tmp_path / "walker.safetensors"), learning.Walking(ants=9, seed=1, threads=1)
+    walking.observe()
+    qpos, qvel, direction = walking.batch.qpos, walking.batch.qvel, walking.direction
     normalised = agent.get_vec_normalize_env().normalize_obs(features(qpos, qvel, direction))
     expected, _ = agent.predict(normalised, deterministic=True)
-    np.testing.assert_allclose(walker.walk(qpos, qvel, direction), expected, atol=1e-5)
+    np.testing.assert_allclose(walker.walk(qpos, qvel, direction), np.clip(expected, -1, 1), atol=1e-5)
+    walking.batch.close()
 
 
 def test_walking_pays_for_speed_in_the_wanted_direction_and_a_fall_ends_it():
