@@ -22,7 +22,7 @@ UPDATES = {  # name: method and settings
     "gtp, expectile V": ("gtp", {"value": "expectile"}),
     "gtp-sd": ("gtp-sd", {}),
     "gtp-sd, policy V, one-step targets": ("gtp-sd", {"value": "policy", "target_steps": 1, "eta": 1.0}),
-    "gtp-sd, a quarter distilled": ("gtp-sd", {"fraction": 0.25, "distillation_weight": 1.0}),  # as on the ant
+    "gtp-sd, a quarter distilled": ("gtp-sd", {"fraction": 0.25, "distillation_weight": 1.0}),  # data/benchmark's
     "gtp-sd-bc": ("gtp-sd-bc", {}),
     "diffusion-ql": ("diffusion-ql", {}),
     "consistency-ac": ("consistency-ac", {}),
