@@ -30,7 +30,7 @@ UPDATES = {  # name: method and settings
     "fql": ("fql", {}),
     "iql": ("iql", {}),
 }
-COMPUTED = ("gtp", "gtp-sd", "gtp-sd, a quarter distilled", "gtp-sd-bc", "diffusion-ql")  # those that are timed in every way
+COMPUTED = ("gtp", "gtp-sd", "gtp-sd, a quarter distilled", "gtp-sd-bc", "diffusion-ql")  # timed in every way
 WAYS = {"plain": (None, False), "compiled": (None, True),  # seeds in a stack, compiled?
         "4 seeds stacked": (4, False), "4 seeds stacked, compiled": (4, True)}
 
