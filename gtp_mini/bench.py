@@ -13,6 +13,7 @@ from .acting import DETERMINISTIC, FastPolicy
 from .agents import METHODS, Agent, make_agent, method_config
 from .agents.parts import Traced, compute_by, stack
 from .flow_map import FlowMap
+from .records import versions
 
 OBS_DIM, ACTION_DIM, ROWS, BATCH = 29, 8, 50_000, 256  # AntMaze's sizes, and the batch of nearly all papers
 ROUNDS = 7
@@ -152,6 +153,20 @@ def imports(rounds: int = 5) -> dict[str, float]:
     codes = {"python": "pass", "torch": "import torch", "gtp_mini": "import gtp_mini"}
     found = measure({name: run(code) for name, code in codes.items()}, 1, rounds)
     return {"torch": found["torch"] - found["python"], "gtp_mini after torch": found["gtp_mini"] - found["torch"]}
+
+
+def everything(device: str, width: int = 256, rivals: dict[str, Agent] | None = None,
+               say: Callable[[str], None] = print) -> dict:
+    """All measures of this module by this machine, plain data, with what they depend on. Minutes."""
+    say(f"updates of {BATCH} transitions, 3 x {width}, on {device} ...")
+    found = {"versions": versions(), "device": device, "width": width,
+             "updates_per_second": {name: 1 / s for name, s in updates(device, width, rivals).items()}}
+    say("decisions ...")
+    found["decision_ms"] = {name: 1000 * s for name, s in latencies().items()}
+    say("ants and imports ...")
+    found["ant_steps_per_second"] = {name: 1 / s for name, s in world().items()}
+    found["import_seconds"] = imports()
+    return found | {"peak_memory_mb": peak_memory_mb()}
 
 
 def peak_memory_mb() -> float:

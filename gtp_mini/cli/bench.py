@@ -13,21 +13,11 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """How fast this machine trains and acts: one run, candidates in turn, so that ratios hold on a busy machine."""
-    from .. import bench as benchmarks
     from ..agents.base import pick_device
+    from ..bench import everything
     from ..book import markdown
-    from ..records import versions
 
-    chosen = str(pick_device(device))
-    found = {"versions": versions(), "device": chosen, "width": width}
-    say(f"updates of 256 transitions, 3 x {width}, on {chosen} ...")
-    found["updates_per_second"] = {name: 1 / s for name, s in benchmarks.updates(chosen, width).items()}
-    say("decisions ...")
-    found["decision_ms"] = {name: 1000 * s for name, s in benchmarks.latencies().items()}
-    say("ants and imports ...")
-    found["ant_steps_per_second"] = {name: 1 / s for name, s in benchmarks.world().items()}
-    found["import_seconds"] = benchmarks.imports()
-    found["peak_memory_mb"] = benchmarks.peak_memory_mb()
+    found = everything(str(pick_device(device)), width, say=say)
     if as_json:
         return print_json(found)
     for title in ("updates_per_second", "decision_ms", "ant_steps_per_second", "import_seconds"):

@@ -1,5 +1,7 @@
 """The benchmark times what it says it times. How fast that is, is not for a test to say."""
 
+import json
+
 from gtp_mini import bench
 
 
@@ -40,6 +42,15 @@ def test_decisions_and_ants_are_timed():
     assert all(seconds > 0 for seconds in found.values())
     assert bench.world(episode_steps=2, count=2, rounds=1).keys() == {"one by one", "in threads"}
     assert bench.peak_memory_mb() > 50
+
+
+def test_everything_is_plain_data_with_what_it_depends_on(monkeypatch):
+    for name in ("updates", "latencies", "world", "imports"):
+        monkeypatch.setattr(bench, name, lambda *arguments: {"one": 0.5})
+    found = json.loads(json.dumps(bench.everything("cpu", 64, say=lambda text: None)))
+    assert found["updates_per_second"] == found["ant_steps_per_second"] == {"one": 2.0}
+    assert found["decision_ms"] == {"one": 500.0} and found["import_seconds"] == {"one": 0.5}
+    assert found["versions"]["torch"] and (found["device"], found["width"]) == ("cpu", 64)
 
 
 def test_an_unknown_device_is_refused(cli):
