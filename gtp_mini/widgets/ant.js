@@ -5,18 +5,21 @@ const LAG_MS = 100; // a page that was away this long or longer does not catch u
 
 export function mount(element, spec) {
   const figure = openFigure(element), { root, panel, canvas } = figure;
-  const world = spec.world, policy = loadModel(spec.policy), A = policy.action_dim, results = make("div", "gtp-results");
-  const settings = { steps: spec.steps, noise: spec.noise };
+  const world = spec.world, policies = spec.policies.map(({ name, model }) => ({ ...loadModel(model), name }));
+  const A = policies[0].action_dim, results = make("div", "gtp-results");
+  const settings = { policy: policies[0], steps: spec.steps, noise: spec.noise };
   const still = { position: decode(world.still.position), axes: decode(world.still.axes) };
   const scene = { pose: still, goal: world.goal, path: [world.start], ways: [], torques: [], clock: "" };
   const tallies = []; // what became of the episodes, a row for each setting of the sliders
   let ant = null, waking = null, episode = null, number = 0, batch = null, running = false, turns = 0, frame = 0;
   canvas.style.aspectRatio = `1 / ${TALL}`;
-  root.dataset.kind = policy.kind;
+  root.dataset.kind = policies[0].kind;
+  if (spec.mujoco) globalThis.gtpMujoco ??= spec.mujoco; // for all figures of the page
 
   const show = () => drawAnt(canvas, world, scene);
-  const inWords = ({ steps, noise }) => (policy.kind === "gaussian" ? "" : `K = ${steps}, `) + `noise ${noise.toFixed(1)}`;
-  const decide = ({ steps, noise }) => (obs, random) => actions(policy, obs, random.normals(A), steps, noise);
+  const inWords = ({ policy, steps, noise }) => (policies.length > 1 ? `${policy.name}, ` : "") +
+    (policy.kind === "gaussian" ? "" : `K = ${steps}, `) + `noise ${noise.toFixed(1)}`;
+  const decide = ({ policy, steps, noise }) => (obs, random) => actions(policy, obs, random.normals(A), steps, noise);
 
   async function run() {
     cancelAnimationFrame(frame);
@@ -25,7 +28,7 @@ export function mount(element, spec) {
     root.dataset.state = "running";
     start.textContent = "Pause";
     tellInWords(figure, batch ? `${spec.episodes} episodes run at ${inWords(batch.tally)}.` : `An episode runs at ${inWords(settings)}.`);
-    const mujoco = await (waking ??= loadMujoco(spec.mujoco)).catch((error) => {
+    const mujoco = await (waking ??= mujocoOfPage()).catch((error) => {
       running = false;
       tellInWords(figure, `MuJoCo does not start in this browser: ${error.message}`);
     });
@@ -133,7 +136,7 @@ export function mount(element, spec) {
   }
 
   function evaluateHere() {
-    let tally = tallies.find((t) => t.steps === settings.steps && t.noise === settings.noise);
+    let tally = tallies.find((t) => ["policy", "steps", "noise"].every((key) => t[key] === settings[key]));
     if (!tally) tallies.push((tally = { ...settings, episodes: 0, reached: 0, fallen: 0 }));
     scene.ways = [];
     batch = { tally, left: spec.episodes, fresh: true };
@@ -148,10 +151,16 @@ export function mount(element, spec) {
 
   const set = (key) => (value) => {
     settings[key] = value;
-    if (!running) rest(`Now ${inWords(settings)}.`);
+    if (!running) rest(`${inWords(settings)}.`);
   };
+  if (policies.length > 1) {
+    choice(panel, "Policy", policies.map((p) => p.name), (i) => {
+      steps.disabled = policies[i].kind === "gaussian";
+      set("policy")(policies[i]);
+    });
+  }
   const steps = slider(panel, { label: "Sampling steps K", min: 1, max: spec.max_steps, step: 1, value: settings.steps, say: String }, set("steps"));
-  steps.disabled = policy.kind === "gaussian"; // one draw, whatever K
+  steps.disabled = policies[0].kind === "gaussian"; // one draw, whatever K
   slider(panel, { label: "Noise scale", min: 0, max: spec.most_noise, step: 0.1, value: settings.noise, say: (v) => v.toFixed(1) }, set("noise"));
   const [start] = buttons(panel, [["Start", () => (running ? pause() : run())], ["New episode", walkAnew],
                                   [`Run ${spec.episodes} episodes`, evaluateHere]]);
@@ -167,6 +176,12 @@ export function mount(element, spec) {
     ant?.close();
   };
 }
+
+// MuJoCo once a page, for it is large; a figure that brings none takes another's.
+const mujocoOfPage = async () => {
+  if (!globalThis.gtpMujoco) throw new Error("no figure of this page brings it; run the first figure with an ant");
+  return (globalThis.gtpSimulator ??= loadMujoco(globalThis.gtpMujoco));
+};
 
 const spread = (rows) => { // root mean square over the columns of their standard deviations
   const variance = (column) => {

@@ -28,16 +28,18 @@ class AntFigure(PageFigure):
     episodes as fast as the browser can, from the same starts for every setting of the sliders. Same weights (rounded to
     float16), same model of the ant, same observations, ends and falls as `gtp_mini.evaluation.evaluate`.
 
-    policy: a FlowMap whose sampler draws no noise on the way, or a GaussianPolicy; task: an AntMaze task;
-    steps, max_steps: the slider of sampling steps; noise_scale: where its slider starts; episodes: that one press of
-    the button runs; seed: of starts and noise.
+    policy: a FlowMap whose sampler draws no noise on the way, or a GaussianPolicy, or several by their names, among
+    which the reader chooses; task: an AntMaze task; steps, max_steps: the slider of sampling steps; noise_scale: where
+    its slider starts; episodes: that one press of the button runs; seed: of starts and noise; simulator: False leaves
+    MuJoCo's 1.8 MB out, where another figure of the same page brings it.
     Raises ValueError for a task or a policy that does not fit, TypeError for a policy that a browser cannot compute.
     """
 
     _esm = module_source("network.js", "draw.js", "controls.js", "page.js", "ant_world.js", "ant_draw.js", "ant.js")
 
-    def __init__(self, policy: FlowMap | GaussianPolicy, task: Task, *, steps: int = 2, max_steps: int = 10,
-                 noise_scale: float = 1.0, episodes: int = 50, seed: int = 0):
+    def __init__(self, policy: FlowMap | GaussianPolicy | dict[str, FlowMap | GaussianPolicy], task: Task, *,
+                 steps: int = 2, max_steps: int = 10, noise_scale: float = 1.0, episodes: int = 50, seed: int = 0,
+                 simulator: bool = True):
         if not 1 <= steps <= max_steps <= MOST_STEPS:
             raise ValueError(f"steps must be between 1 and max_steps ({max_steps}), and that at most {MOST_STEPS}, "
                              f"got {steps}")
@@ -47,17 +49,26 @@ class AntFigure(PageFigure):
             raise ValueError(f"episodes must be at least 1, got {episodes!r}")
         if task.maze is None:
             raise ValueError(f"task {task.name!r} is not an AntMaze task")
-        _check_policy(policy, task)
+        policies = policy if isinstance(policy, dict) else {"the policy": policy}
+        if not policies:
+            raise ValueError("give at least one policy, got an empty dictionary")
+        for one in policies.values():
+            _check_policy(one, task)
         self._task = task
         super().__init__(_spec={
-            "policy": describe_model("the policy", policy, half=True), "world": _describe_world(task) | {"seed": seed},
-            "mujoco": {name: base64.b64encode((MUJOCO / f"{name}.gz").read_bytes()).decode()
-                       for name in ("mujoco.js", "mujoco.wasm")},
+            "policies": [{"name": name, "model": describe_model(name, one, half=True)}
+                         for name, one in policies.items()],
+            "world": _describe_world(task) | {"seed": seed}, "mujoco": _mujoco() if simulator else None,
             "steps": steps, "max_steps": max_steps, "noise": noise_scale, "most_noise": MOST_NOISE,
             "episodes": episodes})
 
     def __repr__(self) -> str:
         return f"AntFigure({self._task.name})"
+
+
+def _mujoco() -> dict[str, str]:
+    return {name: base64.b64encode((MUJOCO / f"{name}.gz").read_bytes()).decode()
+            for name in ("mujoco.js", "mujoco.wasm")}
 
 
 def _check_policy(policy: FlowMap | GaussianPolicy, task: Task) -> None:

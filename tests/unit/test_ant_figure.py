@@ -27,7 +27,7 @@ TASK = TASKS["antmaze-umaze"]
 ROUNDING = 1e-4  # float32 in PyTorch, doubles in the browser
 STORED = 5e-3  # what float16 weights change in an action
 EXPOSE = """
-const simulator = loadMujoco(spec.mujoco), policy = loadModel(spec.policy);
+const simulator = loadMujoco(spec.mujoco), policy = loadModel(spec.policies[0].model);
 // Runs an episode in the given world as it is told; the state after every action, and how it ended.
 async function walk(changed, number, told) {
   const world = { ...spec.world, ...changed }, ant = openAnt(await simulator, world), seen = [], states = [];
@@ -228,12 +228,12 @@ window.requestAnimationFrame = (callback) => request((time) => { window.frames +
 
 @pytest.fixture
 def show(browser, policy, tmp_path):
-    """show(task, script, world, **settings): the figure, in a world that is changed so far, on a page opened from a
-    folder; and all that the page asks for or complains about."""
+    """show(policies, task, script, world, **settings): the figure, in a world that is changed so far, on a page opened
+    from a folder; and all that the page asks for or complains about."""
     contexts = []
 
-    def open_figure(task=TASK, script=WATCH, world=None, **settings):
-        figure, file = AntFigure(policy, task, **settings), tmp_path / "page.html"
+    def open_figure(policies=policy, task=TASK, script=WATCH, world=None, **settings):
+        figure, file = AntFigure(policies, task, **settings), tmp_path / "page.html"
         figure._spec = figure._spec | {"world": figure._spec["world"] | (world or {})}
         file.write_text(f"<!doctype html><meta charset=utf-8><body>{figure.html()}", "utf8")
         contexts.append(browser.new_context(viewport={"width": 1000, "height": 800}))
@@ -304,7 +304,7 @@ def test_without_noise_all_draws_are_one(show):
 
 
 def test_episodes_are_counted_for_each_setting(show):
-    page, asked = show(replace(TASK, time_limit=30), episodes=3)  # too short to arrive anywhere
+    page, asked = show(task=replace(TASK, time_limit=30), episodes=3)  # too short to arrive anywhere
     for setting, total in (("K = 2, noise 1.0", 3), ("K = 2, noise 1.0", 6), ("K = 10, noise 1.0", 3)):
         if setting.startswith("K = 10"):
             page.get_by_label("Sampling steps K", exact=True).press("End")
@@ -321,12 +321,53 @@ def test_episodes_are_counted_for_each_setting(show):
     assert [url for url in asked if not url.startswith(("file:", "blob:"))] == []
 
 
+def test_the_reader_chooses_among_policies(show, policy):
+    torch.manual_seed(0)
+    other = GaussianPolicy(GaussianPolicyConfig(8, 29, width=16, depth=1))
+    page, _ = show({"trained": policy, "fresh": other}, task=replace(TASK, time_limit=5), episodes=2)
+    before = picture(page)
+    assert "trained, K = 2, noise 1.0" in page.locator(".gtp-words").inner_text()
+    press(page, "Run 2 episodes")
+    wait(page, "ready")
+    page.get_by_label("Policy", exact=True).select_option("fresh")
+    wait(page, "ready")
+    assert page.locator(".gtp-words").inner_text().startswith("fresh, noise 1.0. Here") and picture(page) != before
+    assert page.get_by_label("Sampling steps K", exact=True).is_disabled()
+    press(page, "Run 2 episodes")
+    wait(page, "ready")
+    rows = [row.split("\t")[:2] for row in page.locator(".gtp-table tr").all_inner_texts()]
+    assert rows[1:] == [["trained, K = 2, noise 1.0", "2"], ["fresh, noise 1.0", "2"]]
+
+
+def test_figures_of_one_page_share_a_simulator(browser, policy, tmp_path):
+    first, second = AntFigure(policy, TASK), AntFigure(policy, TASKS["antmaze-medium-play"], simulator=False)
+    assert len(second.html()) < len(first.html()) - 1_500_000
+    page = browser.new_page()
+    page.add_init_script(WATCH)
+    for figures, compiled in ((second.html() + first.html(), 1), (second.html(), 0)):
+        file = tmp_path / "page.html"
+        file.write_text(f"<!doctype html><meta charset=utf-8><body>{figures}", "utf8")
+        page.goto(file.as_uri())
+        wait(page, "ready")
+        start = page.get_by_role("button", name="Start", exact=True)
+        for i in range(start.count()):
+            page.locator(".gtp-figure").nth(i).get_by_role("button", name="Start", exact=True).click()
+        if compiled:
+            for canvas in page.locator("canvas").all():
+                before = canvas.evaluate("canvas => canvas.toDataURL()")
+                page.wait_for_function("([c, b]) => c.toDataURL() !== b", arg=[canvas.element_handle(), before])
+        else:
+            page.get_by_text("MuJoCo does not start in this browser: no figure of this page brings it").wait_for()
+        assert page.evaluate("compiled") == compiled
+    page.close()
+
+
 def test_every_episode_has_its_own_start_and_a_second_press_goes_on(show, page):
     goal = {"start": [-4.0, -4.0]}  # where an ant that starts near enough arrives with its first action
     starts = [page.evaluate("([world, n]) => gtp.walk(world, n, []).then((run) => run.path[0])", [goal, n + 1])
               for n in range(40)]
     near = np.linalg.norm(np.array(starts) + 4, axis=1) <= 0.45
-    figure, _ = show(replace(TASK, time_limit=1), episodes=20, world=goal)
+    figure, _ = show(task=replace(TASK, time_limit=1), episodes=20, world=goal)
     for total in (20, 40):
         press(figure, "Run 20 episodes")
         wait(figure, "ready")
@@ -341,7 +382,7 @@ AT_THE_GOAL = {"start": [-4.0, -4.3], "start_jitter": 0}
 @pytest.mark.parametrize("world, reached, fallen", [({}, 0, 0), (ON_ITS_BACK, 0, 3), (AT_THE_GOAL, 3, 0),
                                                     (AT_THE_GOAL | ON_ITS_BACK, 3, 3)])
 def test_successes_and_falls_are_counted_apart(show, world, reached, fallen):
-    page, _ = show(replace(TASK, time_limit=3), episodes=3, world=world)
+    page, _ = show(task=replace(TASK, time_limit=3), episodes=3, world=world)
     press(page, "Run 3 episodes")
     wait(page, "ready")
     words = page.locator(".gtp-words").inner_text()
@@ -352,7 +393,7 @@ def test_successes_and_falls_are_counted_apart(show, world, reached, fallen):
 
 
 def test_long_computations_leave_room_for_frames(show):
-    page, _ = show(replace(TASK, time_limit=20), SLOW_CLOCK, episodes=2)
+    page, _ = show(task=replace(TASK, time_limit=20), script=SLOW_CLOCK, episodes=2)
     page.evaluate("frames = 0")
     press(page, "Run 2 episodes")
     wait(page, "ready")
