@@ -1,11 +1,12 @@
-"""Makes gtp_mini/widgets/mujoco/ again, the MuJoCo that a page runs: python tests/refresh_mujoco.py (needs npm)
+"""Makes gtp_mini/widgets/mujoco/ again, the MuJoCo that a page runs: python tests/refresh_mujoco.py
+
+It needs npm, and pip install zopfli.
 
 MuJoCo's own WebAssembly build, the one without threads, from its npm package. Only names and notes for debuggers are
 left out (WebAssembly's custom sections, which change nothing that is computed). The licences come from the installed
 Python package, whose version must be the same: training and page share one simulator.
 """
 
-import gzip
 import hashlib
 import re
 import subprocess
@@ -54,6 +55,8 @@ def third_party(text: str) -> str:
 
 
 def main() -> None:
+    import zopfli.gzip  # ordinary gzip, a twentieth smaller: a page carries it
+
     if (installed := distribution("mujoco").version) != VERSION:
         raise SystemExit(f"the licences are those of mujoco {VERSION}, installed is {installed}")
     with tempfile.TemporaryDirectory() as folder:
@@ -64,7 +67,7 @@ def main() -> None:
         with tarfile.open(package) as archive:
             glue, wasm = (archive.extractfile(f"package/mujoco.{kind}").read() for kind in ("js", "wasm"))
     for name, content in (("mujoco.js", glue), ("mujoco.wasm", without_custom_sections(wasm))):
-        (MUJOCO / f"{name}.gz").write_bytes(gzip.compress(content, 9, mtime=0))
+        (MUJOCO / f"{name}.gz").write_bytes(zopfli.gzip.compress(content, numiterations=15))
     licences = {Path(str(path)).name: path.locate() for path in distribution("mujoco").files if "LICENSE" in str(path)}
     (MUJOCO / "LICENSE").write_text(licences["LICENSE"].read_text("utf8"), "utf8")
     others = licences["LICENSES_THIRD_PARTY.md"].read_text("utf8")

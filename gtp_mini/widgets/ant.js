@@ -14,7 +14,6 @@ export function mount(element, spec) {
   let ant = null, waking = null, episode = null, number = 0, batch = null, running = false, turns = 0, frame = 0;
   canvas.style.aspectRatio = `1 / ${TALL}`;
   root.dataset.kind = policies[0].kind;
-  if (spec.mujoco) globalThis.gtpMujoco ??= spec.mujoco; // for all figures of the page
 
   const show = () => drawAnt(canvas, world, scene);
   const inWords = ({ policy, steps, noise }) => (policies.length > 1 ? `${policy.name}, ` : "") +
@@ -28,7 +27,7 @@ export function mount(element, spec) {
     root.dataset.state = "running";
     start.textContent = "Pause";
     tellInWords(figure, batch ? `${spec.episodes} episodes run at ${inWords(batch.tally)}.` : `An episode runs at ${inWords(settings)}.`);
-    const mujoco = await (waking ??= mujocoOfPage()).catch((error) => {
+    const mujoco = await (waking ??= loadMujoco(spec.mujoco)).catch((error) => {
       running = false;
       tellInWords(figure, `MuJoCo does not start in this browser: ${error.message}`);
     });
@@ -176,12 +175,6 @@ export function mount(element, spec) {
     ant?.close();
   };
 }
-
-// MuJoCo once a page, for it is large; a figure that brings none takes another's.
-const mujocoOfPage = async () => {
-  if (!globalThis.gtpMujoco) throw new Error("no figure of this page brings it; run the first figure with an ant");
-  return (globalThis.gtpSimulator ??= loadMujoco(globalThis.gtpMujoco));
-};
 
 const spread = (rows) => { // root mean square over the columns of their standard deviations
   const variance = (column) => {

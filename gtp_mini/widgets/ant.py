@@ -30,16 +30,14 @@ class AntFigure(PageFigure):
 
     policy: a FlowMap whose sampler draws no noise on the way, or a GaussianPolicy, or several by their names, among
     which the reader chooses; task: an AntMaze task; steps, max_steps: the slider of sampling steps; noise_scale: where
-    its slider starts; episodes: that one press of the button runs; seed: of starts and noise; simulator: False leaves
-    MuJoCo's 1.8 MB out, where another figure of the same page brings it.
+    its slider starts; episodes: that one press of the button runs; seed: of starts and noise.
     Raises ValueError for a task or a policy that does not fit, TypeError for a policy that a browser cannot compute.
     """
 
     _esm = module_source("network.js", "draw.js", "controls.js", "page.js", "ant_world.js", "ant_draw.js", "ant.js")
 
     def __init__(self, policy: FlowMap | GaussianPolicy | dict[str, FlowMap | GaussianPolicy], task: Task, *,
-                 steps: int = 2, max_steps: int = 10, noise_scale: float = 1.0, episodes: int = 50, seed: int = 0,
-                 simulator: bool = True):
+                 steps: int = 2, max_steps: int = 10, noise_scale: float = 1.0, episodes: int = 50, seed: int = 0):
         if not 1 <= steps <= max_steps <= MOST_STEPS:
             raise ValueError(f"steps must be between 1 and max_steps ({max_steps}), and that at most {MOST_STEPS}, "
                              f"got {steps}")
@@ -58,17 +56,14 @@ class AntFigure(PageFigure):
         super().__init__(_spec={
             "policies": [{"name": name, "model": describe_model(name, one, half=True)}
                          for name, one in policies.items()],
-            "world": _describe_world(task) | {"seed": seed}, "mujoco": _mujoco() if simulator else None,
+            "world": _describe_world(task) | {"seed": seed},
+            "mujoco": {name: base64.b64encode((MUJOCO / f"{name}.gz").read_bytes()).decode()
+                       for name in ("mujoco.js", "mujoco.wasm")},
             "steps": steps, "max_steps": max_steps, "noise": noise_scale, "most_noise": MOST_NOISE,
             "episodes": episodes})
 
     def __repr__(self) -> str:
         return f"AntFigure({self._task.name})"
-
-
-def _mujoco() -> dict[str, str]:
-    return {name: base64.b64encode((MUJOCO / f"{name}.gz").read_bytes()).decode()
-            for name in ("mujoco.js", "mujoco.wasm")}
 
 
 def _check_policy(policy: FlowMap | GaussianPolicy, task: Task) -> None:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from pages import PLOTLY_TAG, SIMULATION_TAG, figures_on, has_math, page_names
+from pages import PLOTLY_TAG, SIMULATION_TAG, SITE, figures_on, has_math, page_names
 
 SMALL_AND_LARGE = [1400, 390]
 INK_CONTRAST, TEXT_CONTRAST = 3.0, 4.5  # WCAG 2.1: graphics (1.4.11) and text (1.4.3)
@@ -16,6 +16,10 @@ def test_nothing_is_fetched_and_nothing_fails(visit, name):
     seen = visit(name)
     assert seen.outside == []
     assert seen.problems == []
+
+
+def test_a_page_is_no_larger_than_3_megabytes(name):
+    assert (SITE / f"{name}.html").stat().st_size <= 3_000_000
 
 
 def test_formulas_are_typeset(visit, name):

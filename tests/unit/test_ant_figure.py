@@ -339,29 +339,6 @@ def test_the_reader_chooses_among_policies(show, policy):
     assert rows[1:] == [["trained, K = 2, noise 1.0", "2"], ["fresh, noise 1.0", "2"]]
 
 
-def test_figures_of_one_page_share_a_simulator(browser, policy, tmp_path):
-    first, second = AntFigure(policy, TASK), AntFigure(policy, TASKS["antmaze-medium-play"], simulator=False)
-    assert len(second.html()) < len(first.html()) - 1_500_000
-    page = browser.new_page()
-    page.add_init_script(WATCH)
-    for figures, compiled in ((second.html() + first.html(), 1), (second.html(), 0)):
-        file = tmp_path / "page.html"
-        file.write_text(f"<!doctype html><meta charset=utf-8><body>{figures}", "utf8")
-        page.goto(file.as_uri())
-        wait(page, "ready")
-        start = page.get_by_role("button", name="Start", exact=True)
-        for i in range(start.count()):
-            page.locator(".gtp-figure").nth(i).get_by_role("button", name="Start", exact=True).click()
-        if compiled:
-            for canvas in page.locator("canvas").all():
-                before = canvas.evaluate("canvas => canvas.toDataURL()")
-                page.wait_for_function("([c, b]) => c.toDataURL() !== b", arg=[canvas.element_handle(), before])
-        else:
-            page.get_by_text("MuJoCo does not start in this browser: no figure of this page brings it").wait_for()
-        assert page.evaluate("compiled") == compiled
-    page.close()
-
-
 def test_every_episode_has_its_own_start_and_a_second_press_goes_on(show, page):
     goal = {"start": [-4.0, -4.0]}  # where an ant that starts near enough arrives with its first action
     starts = [page.evaluate("([world, n]) => gtp.walk(world, n, []).then((run) => run.path[0])", [goal, n + 1])
