@@ -12,6 +12,9 @@ NOTEBOOKS := $(wildcard tests/notebooks/*.ipynb)
 OMP_NUM_THREADS ?= 1
 export OMP_NUM_THREADS
 
+# What chapters train is kept, so that a chapter that changed, or the notebooks beside the book, need not train it anew.
+book strict-book nbval: export GTP_FITS := $(CURDIR)/_build/fits
+
 .DEFAULT_GOAL := help
 .PHONY: help book slides pdf test lab notebooks editions clean lint unit strict-book nbval site chromium
 

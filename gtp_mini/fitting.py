@@ -10,6 +10,7 @@ from .agents import METHODS, Agent, make_agent, method_config
 from .agents.base import Batch, pick_device
 from .divergence import check_metrics, check_tensors, value_limit
 from .guidance import check_weights
+from .remember import remembered
 from .returns import n_step_returns
 
 CHECK_EVERY = 500  # updates between two looks at the metrics, for which a GPU has to wait
@@ -36,7 +37,9 @@ def fit(actions: Tensor, obs: Tensor | None = None, method: str = "gtp", steps: 
         raise ValueError(f"fit has no rewards, and {method!r} with eta = {getattr(config, 'eta', 0)} needs some; "
                          f"use weights, or fit_agent or train")
     data = {k: v for k, v in (("action", actions), ("obs", obs), ("weight", weights)) if v is not None}
-    return fit_agent(data, method, steps, seed, batch_size, device, progress, **settings).published()
+    arguments = {"method": method, "steps": steps, "seed": seed, "batch_size": batch_size, "device": device, **settings}
+    model = remembered(lambda: fit_agent(data, progress=progress, **arguments).published(), data, arguments)
+    return model.to(pick_device(device))
 
 
 def fit_agent(data: Batch, method: str, steps: int, seed: int = 0, batch_size: int = 256, device: str = "cpu",

@@ -7,31 +7,20 @@
 * Interactive figures carry their own HTML: the state of Jupyter's widgets, a second copy of the weights, is left out.
 """
 
-import hashlib
 import importlib.util
 import re
 import shutil
 from pathlib import Path
 
 from .book import tier
+from .remember import LIBRARY, sources_hash
 
-LIBRARY = Path(__file__).parent
 MATHJAX_PARTS = ("tex-mml-chtml.js", "output/chtml/fonts", "input/tex/extensions")
 FONT_PRELOAD = re.compile(r'\s*<link rel="preload" as="font"[^>]*>')  # the style sheet loads the fonts anyway
 
 SCROLLABLE = ('<div class="pst-scrollable-table-container">',  # by the keyboard, too
               '<div class="pst-scrollable-table-container" tabindex="0">')
 NO_LIST = ('<div role="list" class="citation-list">', '<div class="citation-list">')  # docutils': it has no list items
-
-
-def sources_hash(*folders: Path) -> str:
-    """A short digest of all files under the folders, by name and content."""
-    digest = hashlib.sha256()
-    for folder in folders:
-        for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
-            digest.update(str(path.relative_to(folder)).encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def package_folder(name: str) -> Path:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import gtp_mini
+from gtp_mini import fitting, remember
 from gtp_mini.agents import METHODS, method_config
 from gtp_mini.agents.gtp import GTP
 from gtp_mini.datasets.toys import RING_RADIUS, toy
@@ -127,3 +128,33 @@ def test_a_ring_of_eight_is_learnt_with_all_its_modes():
     assert ((0.05 < shares) & (shares < 0.20)).all(), shares
     assert x.norm(dim=1).mean().item() == pytest.approx(RING_RADIUS, abs=0.08)
     assert x.norm(dim=1).std() < 0.2
+
+
+def test_a_fit_is_remembered_where_the_environment_says_so(monkeypatch, tmp_path):
+    actions, settings = torch.randn(64, 2), {"method": "gtp-sd", "steps": 3, "width": 8}
+    plain = gtp_mini.fit(actions, **settings)
+    monkeypatch.setenv(remember.FOLDER, str(tmp_path / "fits"))
+    first = gtp_mini.fit(actions, **settings)
+    assert len(list((tmp_path / "fits").iterdir())) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting, "fit_agent", lambda *given, **named: pytest.fail("it was trained again"))
+        again = gtp_mini.fit(actions, progress=True, **settings)
+    for model in (first, again):
+        assert model.config == plain.config and not any(p.requires_grad for p in model.parameters())
+        for name, value in plain.state_dict().items():
+            assert torch.equal(model.state_dict()[name], value), name
+
+
+@pytest.mark.parametrize("change", ["actions", "obs", "weights", "method", "steps", "seed", "setting", "sources"])
+def test_what_may_change_a_fit_is_not_remembered(monkeypatch, tmp_path, change):
+    monkeypatch.setenv(remember.FOLDER, str(tmp_path))
+    given = {"actions": torch.randn(64, 2), "obs": torch.randn(64, 1), "weights": torch.ones(64), "method": "gtp-sd",
+             "steps": 2, "seed": 0, "width": 8}
+    changes = {"actions": given["actions"] + 1, "obs": None, "weights": None, "method": "gtp", "steps": 3, "seed": 1}
+    gtp_mini.fit(**given)
+    if change == "sources":
+        monkeypatch.setattr(remember, "sources_hash", lambda *folders: "other")
+    changes["setting"] = 16
+    name = "width" if change == "setting" else change
+    gtp_mini.fit(**(given | {name: changes[change]} if change in changes else given))
+    assert len(list(tmp_path.iterdir())) == 2

@@ -6,7 +6,8 @@ import plotly.graph_objects as go
 import plotly.io as pio
 import pytest
 
-from gtp_mini.offline import FONT_PRELOAD, copy_scripts, package_folder, sources_hash, use_local_plotly
+from gtp_mini.offline import FONT_PRELOAD, copy_scripts, package_folder, use_local_plotly
+from gtp_mini.remember import sources_hash
 
 
 def test_the_hash_sees_every_change_of_name_or_content(tmp_path):
