@@ -130,7 +130,7 @@ def test_a_table_that_is_out_of_date_is_made_anew():
     text = README.read_text()
     old = text.replace("| gtp | last, 50,000 |", "| gtp | last, 1 |")
     assert old != text and refreshed(old) == text
-    with pytest.raises(ValueError, match="a table 'rumours'; known: results, bias"):
+    with pytest.raises(ValueError, match="a table 'rumours'; known: results, antmazes, bias"):
         refreshed("<!-- rumours -->\nmuch\n<!-- end of rumours -->")
 
 
