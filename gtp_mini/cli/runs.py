@@ -132,9 +132,12 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Runs a trained policy in the real environment and records how often it succeeds."""
+    import torch
+
     from ..records import Run
     from ..run_evaluation import evaluate_run
 
+    torch.set_num_threads(1)  # the ants have threads of their own; two here are never quicker
     run = Run.open(run_folder)
     with progress_bar("episodes") as progress:
         result = evaluate_run(run, episodes, sampling_steps, seed, noise_scale, noise_memory, eta,
