@@ -17,7 +17,7 @@ class Preset:
 
 
 PRESETS = {
-    # For the ants' mazes on two cores: what data/benchmark/{antmaze,critics}.toml found. Values of the place first;
+    # For the ants' mazes on two cores: the recipe of data/benchmark/{antmaze,critics}.toml. Values of the place first;
     # rows drawn by what their next 2.5 seconds were worth to these, bad ones left out; sigma_data as wide as torques
     # are at one place; a rate that 20,000 updates can use; little noise when it acts, for that makes ants fall.
     "laptop": Preset(
