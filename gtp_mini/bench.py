@@ -106,7 +106,10 @@ def _update(agent: Agent, data: dict[str, torch.Tensor], members: int | None) ->
 
 
 def latencies(steps: tuple[int, ...] = (1, 2, 5), batches: tuple[int, ...] = (1, 256), **options) -> dict[str, float]:
-    """Seconds of a decision by `sample` and by FastPolicy, for each method's network, K and batch of observations."""
+    """Seconds of a decision by `sample` and by FastPolicy, for each method's network, K and batch of observations.
+
+    PyTorch has one thread for it: more would wait for work at the side of what is timed next.
+    """
     candidates: dict[str, Callable[[], object]] = {}
     for name in ("gtp-bc", "ddpm", "gaussian-bc"):
         policy = make_agent(name, OBS_DIM, ACTION_DIM, 1).policy
@@ -119,7 +122,12 @@ def latencies(steps: tuple[int, ...] = (1, 2, 5), batches: tuple[int, ...] = (1,
                     fast, seen, shape = FastPolicy(policy, k), obs.numpy(), (batch, ACTION_DIM)
                     candidates[f"{label}, fast"] = lambda fast=fast, seen=seen, shape=shape, rng=rng: fast(
                         seen, rng.standard_normal(shape, dtype=np.float32))
-    return measure(candidates, **options)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return measure(candidates, **options)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def world(episode_steps: int = 50, count: int = 50, rounds: int = 3) -> dict[str, float]:

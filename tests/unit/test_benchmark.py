@@ -43,4 +43,5 @@ def test_records_are_whole_and_name_no_machine(file):
     records = read_records(file)
     assert records and len({record["run"] for record in records}) == len(records)
     assert '"/' not in json.dumps(records)  # no absolute path
-    assert all(e["episodes"] >= 100 for record in records for e in record["evaluations"])
+    fewest = 20 if file.stem == "critics" else 100  # what acts beside a critic is no result, only a sign of life
+    assert all(e["episodes"] >= fewest for record in records for e in record["evaluations"])
