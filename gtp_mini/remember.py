@@ -1,7 +1,7 @@
 """Fits that were made before. Building the book runs the same cells again and again, and most of them train.
 
-Where the environment names a folder, ``GTP_FITS``, `fit` looks there first: `make book` and `make test` do so, with a
-folder under ``_build``. A file's name is a digest of the data, the arguments, the library's own sources and PyTorch's
+Where the environment names a folder, ``GTP_FITS``, `fit` looks there first: `make book` does so, with a folder
+under ``_build``. A file's name is a digest of the data, the arguments, the library's own sources and PyTorch's
 version, so that whatever may change a model changes its name. Without the variable nothing is kept.
 """
 
