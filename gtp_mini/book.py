@@ -2,9 +2,15 @@
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .records import Run
+from .remember import remembered_folder
+
+if TYPE_CHECKING:
+    from .training import TrainConfig
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 COSTS = DATA / "chapters.json"  # written by tests/refresh_notebooks.py when the chapters are run
@@ -30,6 +36,17 @@ def shipped(name: str) -> Path:
     return path
 
 
+def trained(config: "TrainConfig", out: str) -> Run:
+    """`train(config, out)`, or a copy of its folder from when the book was last built; see `remember`."""
+    from .datasets.tasks import get_task
+    from .datasets.transitions import load_transitions
+    from .training import train
+
+    data = load_transitions(get_task(config.task).dataset_id).fingerprint
+    remembered_folder(lambda: train(config, out, progress=False), Path(out), asdict(config) | {"data": data})
+    return Run.open(out)
+
+
 def cost(chapter: str):
     """What running a chapter took when it was last run for the record, as Markdown."""
     from IPython.display import Markdown
@@ -41,8 +58,8 @@ def cost(chapter: str):
             f"of memory on {record['cores']} cores ({record['processor']}); it downloads nothing.")
     if "full" in record:
         full = record["full"]
-        said += (f" With more updates, `GTP_TIER=full` set before Jupyter is started, it took {full['minutes']:.1f} "
-                 f"minutes and {full['peak_mb'] / 1000:.1f} GB.")
+        said += (f" With `GTP_TIER=full` set before Jupyter is started, which trains longer what is trained here, "
+                 f"it took {full['minutes']:.1f} minutes and {full['peak_mb'] / 1000:.1f} GB.")
     return Markdown(f"*{said}*")
 
 

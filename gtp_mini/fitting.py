@@ -1,7 +1,7 @@
 """`fit`: behaviour cloning on tensors, in one call."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from .agents import METHODS, Agent, make_agent, method_config
 from .agents.base import Batch, pick_device
 from .divergence import check_metrics, check_tensors, value_limit
 from .guidance import check_weights
-from .remember import remembered
+from .remember import remembered_states
 from .returns import n_step_returns
 
 CHECK_EVERY = 500  # updates between two looks at the metrics, for which a GPU has to wait
@@ -38,19 +38,21 @@ def fit(actions: Tensor, obs: Tensor | None = None, method: str = "gtp", steps: 
                          f"use weights, or fit_agent or train")
     data = {k: v for k, v in (("action", actions), ("obs", obs), ("weight", weights)) if v is not None}
     arguments = {"method": method, "steps": steps, "seed": seed, "batch_size": batch_size, "device": device, **settings}
-    model = remembered(lambda: fit_agent(data, progress=progress, **arguments).published(), data, arguments)
-    return model.to(pick_device(device))
+    return fit_agent(data, progress=progress, **arguments).published()
 
 
 def fit_agent(data: Batch, method: str, steps: int, seed: int = 0, batch_size: int = 256, device: str = "cpu",
-              progress: bool = False, callback: Callable[[int, Agent], None] | None = None, **settings) -> Agent:
+              progress: bool = False, callback: Callable[[int, Agent], None] | None = None,
+              moments: Sequence[int] | None = None, **settings) -> Agent:
     """Trains an agent on tensors and returns it whole, with its critic if it has one.
 
     `data` are the columns of M transitions that the method reads: action (M, A), and obs (M, O), and for a method with
     a critic reward (M,), next_obs (M, O) and terminal (M,), with n_step > 1 also episode (M,). They are taken as they
     are; `fit` checks its own.
-    `callback(updates so far, agent)` is called after every update.
+    `callback(updates so far, agent)` is called after every update, or at the `moments` that are named; then it must not
+    change the agent.
     """
+    arguments = {"method": method, "steps": steps, "seed": seed, "batch_size": batch_size, "device": device, **settings}
     device = pick_device(device)
     obs, action = data.get("obs"), data["action"]
     config = method_config(method, **settings)
@@ -66,14 +68,23 @@ def fit_agent(data: Batch, method: str, steps: int, seed: int = 0, batch_size: i
         if "episode" not in data:
             raise ValueError(f"n_step = {config.n_step} needs the column episode (M,), to know where episodes end")
         data = n_step_returns(data, config.n_step, config.gamma)
-    for step in _counted(steps, progress):
-        rows = torch.randint(len(action), (batch_size,), generator=generator, device=device)
-        metrics = agent.update({name: value[rows] for name, value in data.items()}, step, generator)
-        if (step + 1) % CHECK_EVERY == 0 or step + 1 == steps:
-            check_metrics({name: value.item() for name, value in metrics.items()}, limit, step + 1)
-        if callback:
-            callback(step + 1, agent)
-    check_tensors(agent.state_tensors(), steps)
+
+    def training() -> Iterator[int]:
+        for step in _counted(steps, progress):
+            rows = torch.randint(len(action), (batch_size,), generator=generator, device=device)
+            metrics = agent.update({name: value[rows] for name, value in data.items()}, step, generator)
+            if (step + 1) % CHECK_EVERY == 0 or step + 1 == steps:
+                check_metrics({name: value.item() for name, value in metrics.items()}, limit, step + 1)
+            yield step + 1
+        check_tensors(agent.state_tensors(), steps)
+
+    if callback and moments is None:
+        visited = training()
+    else:
+        visited = remembered_states(agent, training(), sorted({*(moments or ()), steps}), data, arguments)
+    for done in visited:
+        if callback and (moments is None or done in moments):
+            callback(done, agent)
     return agent
 
 

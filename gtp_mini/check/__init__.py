@@ -112,7 +112,8 @@ def _check_function(exercise: Exercise, answer: Answer) -> Verdict:
         return Verdict(False, message)
     for trial, want, have in zip(trials, wanted, got, strict=True):
         if not isinstance(have, Tensor):
-            return Verdict(False, f"It must return a tensor, it returns {type(have).__name__}. Is there a return?")
+            hint = "Is there a return?" if have is None else "torch.tensor or torch.stack makes one."
+            return Verdict(False, f"It must return a tensor, it returns {type(have).__name__}. {hint}")
         if have.shape != want.shape:
             # what the functions return: what is observed of a loss has its gradient as well
             returns, asked = (tuple(output(f, _copies(trial)).shape) for f in (answer, exercise.reference))

@@ -186,17 +186,25 @@ export function advance(model, x, t, s, obs, noise, round, first = 0) {
 // Noise for the `round`-th round: another row's. The kernel takes the same (weights.py).
 const fresh = (noise, i, round, A) => noise[(i + 7 * (round + 1) * A) % noise.length];
 
-// The states at all sampling times, noise first. `noise` is standard normal, (rows, A), or the first rows of `all`.
-export function samplePath(model, noise, steps, obs = null, all = noise) {
+// A sample jump by jump: yields the states at all sampling times, noise first; returns the last. `noise` is standard
+// normal, (rows, A), or the first rows of `all`.
+export function* jumps(model, noise, steps, obs = null, all = noise) {
   const times = samplingTimes(model, steps);
-  const path = [noise.map((v) => v * model.sigma_max)];
-  for (let i = 0; i < steps; i++) path.push(advance(model, path[i], times[i], times[i + 1], obs, all, i));
-  return path;
+  let x = noise.map((v) => v * model.sigma_max);
+  yield x;
+  for (let i = 0; i < steps; i++) yield x = advance(model, x, times[i], times[i + 1], obs, all, i);
+  return x;
 }
 
-// (rows, A) samples of any kind of model; a Gaussian draws at once, whatever the steps.
-export function sample(model, noise, steps, obs = null) {
-  if (model.kind !== "gaussian") return samplePath(model, noise, steps, obs)[steps];
+// (rows, A) samples of any kind of model, likewise; a Gaussian draws at once, whatever the steps.
+export function* sampling(model, noise, steps, obs = null) {
+  if (model.kind !== "gaussian") return yield* jumps(model, noise, steps, obs);
   const { mean, std } = gaussian(model, obs, noise.length / model.action_dim);
-  return mean.map((m, i) => m + std[i] * noise[i]);
+  const drawn = mean.map((m, i) => m + std[i] * noise[i]);
+  yield drawn;
+  return drawn;
 }
+
+// The same in one go.
+export const samplePath = (...given) => [...jumps(...given)];
+export const sample = (...given) => [...sampling(...given)].at(-1);

@@ -127,20 +127,24 @@ export function armShares({ arms, grid, curve }, points, value) {
 
 export function worldScene(spec, models, noise) {
   const world = spec.world;
-  let rollouts = null, model = null, steps = 1, value = 0;
+  let rollouts = null, model = null, value = 0, work = null;
   const seen = (places) => (!spec.condition ? places
     : Float64Array.from(Array.from({ length: places.length / 2 }, (_, i) => [places[2 * i], places[2 * i + 1], value]).flat()));
+
+  function* walk(steps) {
+    while (!isDone(world, rollouts)) {
+      yield* stepRollouts(world, rollouts, noise, (places, z) => sampling(model, z, steps, seen(places)));
+    }
+  }
+
   return {
     start(state) {
       model = models[state.model];
-      steps = state.steps;
       value = state.value;
       rollouts = startRollouts(world, noise);
+      work = walk(state.steps);
     },
-    step() {
-      if (!isDone(world, rollouts)) stepRollouts(world, rollouts, noise, (places, z) => sample(model, z, steps, seen(places)));
-      return isDone(world, rollouts);
-    },
+    step: () => work.next().done,
     accept: (state, positions) => { rollouts = readRollouts(world, positions); },
     show: (canvas) => drawWorld(canvas, world, rollouts),
     tell(state) {

@@ -24,13 +24,13 @@ export function isDone(world, rollouts) {
   return rollouts.step >= world.limit || rollouts.goal.every((g) => g !== WALKING);
 }
 
-// One step of all episodes that still walk.
-export function stepRollouts(world, rollouts, noise, act) {
+// One step of all episodes that still walk. `act` is a generator, so that it can stop for the page to be drawn.
+export function* stepRollouts(world, rollouts, noise, act) {
   const n = world.episodes, now = rollouts.path[rollouts.step], next = Float64Array.from(now);
   const walking = [...rollouts.goal.keys()].filter((i) => rollouts.goal[i] === WALKING);
   const offset = 2 * n * (rollouts.step + 1);
   const pick = (from, start) => Float64Array.from(walking.flatMap((i) => [from[start + 2 * i], from[start + 2 * i + 1]]));
-  const action = act(pick(now, 0), pick(noise, offset));
+  const action = yield* act(pick(now, 0), pick(noise, offset));
   walking.forEach((i, row) => {
     for (const j of [0, 1]) next[2 * i + j] += world.step_size * Math.min(Math.max(action[2 * row + j], -1), 1);
   });

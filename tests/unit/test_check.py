@@ -74,7 +74,8 @@ def test_every_exercise_stands_in_its_chapter(chapter):
 
 
 @pytest.mark.parametrize("answer, said", [
-    (lambda *a: None, "return"),
+    (lambda *a: None, "Is there a return"),
+    (lambda *a: [torch.zeros(1), torch.zeros(1)], "returns list. torch.tensor or torch.stack"),
     (lambda *a: torch.zeros(3), "shape"),
     (lambda *a: 1 / 0, "ZeroDivisionError"),
     (lambda: torch.zeros(1), "TypeError"),

@@ -1,15 +1,19 @@
 """`fit`: one call from samples to a model."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 import gtp_mini
-from gtp_mini import fitting, remember
+from gtp_mini import book, remember, training
 from gtp_mini.agents import METHODS, method_config
 from gtp_mini.agents.gtp import GTP
+from gtp_mini.agents.gtp_sd import GTPSD
 from gtp_mini.datasets.toys import RING_RADIUS, toy
 from gtp_mini.fitting import fit_agent
+from gtp_mini.training import TrainConfig
 
 SMALL = {"width": 8, "depth": 1, "batch_size": 8, "steps": 5}
 
@@ -137,7 +141,7 @@ def test_a_fit_is_remembered_where_the_environment_says_so(monkeypatch, tmp_path
     first = gtp_mini.fit(actions, **settings)
     assert len(list((tmp_path / "fits").iterdir())) == 1
     with monkeypatch.context() as patch:
-        patch.setattr(fitting, "fit_agent", lambda *given, **named: pytest.fail("it was trained again"))
+        patch.setattr(GTPSD, "update", lambda *given: pytest.fail("it was trained again"))
         again = gtp_mini.fit(actions, progress=True, **settings)
     for model in (first, again):
         assert model.config == plain.config and not any(p.requires_grad for p in model.parameters())
@@ -158,3 +162,47 @@ def test_what_may_change_a_fit_is_not_remembered(monkeypatch, tmp_path, change):
     name = "width" if change == "setting" else change
     gtp_mini.fit(**(given | {name: changes[change]} if change in changes else given))
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_run_of_the_book_is_remembered_whole(multigoal, monkeypatch, tmp_path):
+    config = TrainConfig("multigoal", "gtp-bc", steps=4, batch_size=16, settings={"width": 8}, log_every=2,
+                         checkpoint_every=4)
+    monkeypatch.setenv(remember.FOLDER, str(tmp_path / "fits"))
+    first = book.trained(config, str(tmp_path / "first"))
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "train", lambda *given, **named: pytest.fail("it was trained again"))
+        again = book.trained(config, str(tmp_path / "again"))
+    assert again.config == first.config and again.metrics() == first.metrics() and again.path != first.path
+    assert (again.path / "model.safetensors").read_bytes() == (first.path / "model.safetensors").read_bytes()
+    other = book.trained(replace(config, seed=1), str(tmp_path / "other"))
+    assert (other.path / "model.safetensors").read_bytes() != (first.path / "model.safetensors").read_bytes()
+    assert len(list((tmp_path / "fits").iterdir())) == 2
+
+
+def test_moments_of_a_training_are_remembered_with_all_that_the_agent_was(monkeypatch, tmp_path):
+    data = {"obs": torch.randn(64, 2), "action": torch.randn(64, 1).clamp(-1, 1), "reward": -torch.ones(64),
+            "next_obs": torch.randn(64, 2), "terminal": torch.zeros(64)}
+
+    def looked(**where):
+        seen = {}
+
+        def look(updates, agent):
+            seen[updates] = {name: value.clone() for name, value in agent.state_tensors().items()}
+
+        agent = fit_agent(data, "gtp-sd", 6, batch_size=8, width=8, depth=1, callback=look, **where)
+        return seen, agent.state_tensors()
+
+    every, end = looked()
+    assert list(every) == [1, 2, 3, 4, 5, 6]
+    monkeypatch.setenv(remember.FOLDER, str(tmp_path))
+    first = looked(moments=(2, 5))
+    with monkeypatch.context() as patch:
+        patch.setattr(GTPSD, "update", lambda *given: pytest.fail("it was trained again"))
+        again = looked(moments=(2, 5))
+    for seen, last in (first, again):
+        assert list(seen) == [2, 5]
+        for moment, state in [*seen.items(), (6, last)]:
+            wanted = end if moment == 6 else every[moment]
+            assert state.keys() == wanted.keys()
+            assert all(torch.equal(state[name], value) for name, value in wanted.items())
+    assert len(list(tmp_path.iterdir())) == 1

@@ -165,7 +165,8 @@ def test_browser_and_kernel_walk_the_same_ways(page):
     page.add_script_tag(type="module", content=FlowMapFigure._esm + """
         window.walk = (spec, world, noise) => {
           const model = loadModel(spec), z = decode(noise), rollouts = startRollouts(world, z);
-          while (!isDone(world, rollouts)) stepRollouts(world, rollouts, z, (o, n) => sample(model, n, 2, o));
+          const act = (o, n) => sampling(model, n, 2, o);
+          while (!isDone(world, rollouts)) for (const _ of stepRollouts(world, rollouts, z, act));
           window.outcomes = Array.from(rollouts.goal);
           return rollouts.path.flatMap((p) => Array.from(p));
         };""")
