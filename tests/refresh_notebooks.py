@@ -97,5 +97,5 @@ if __name__ == "__main__":
         for name, cost in pool.map(run, wanted):
             known = costs.get(name, {})
             costs[name] = known | {"full": cost} if FULL else cost | {k: known[k] for k in ("full",) if k in known}
+            COSTS.write_text(json.dumps(costs, indent=2) + "\n")
             print(f"ran {name}: {cost['minutes']:.1f} minutes, {cost['peak_mb']:.0f} MB", flush=True)
-    COSTS.write_text(json.dumps(costs, indent=2) + "\n")

@@ -38,6 +38,15 @@ TARGET_MISTAKES = (
             "The reward of this step is not discounted; only what follows is."),
     Mistake(lambda r, d, c, q, g: (1 - d) * (r + g * q.amin(0)),
             "The reward of a terminal step counts: it is the goal's. Only what follows is masked."),
+    Mistake(lambda r, d, c, q, g: r + g * (1 - d) * q[0],
+            "You asked one critic alone; take the smaller of the two, row by row."),
+    Mistake(lambda r, d, c, q, g: r + g * (1 - d) * q[1],
+            "You asked the second critic alone; take the smaller of the two, row by row."),
+    Mistake(lambda r, d, c, q, g: r + g * (1 - d) * q.min(),
+            "That is one number, the least of the whole batch; take the smaller of the two critics in each row."),
+    Mistake(lambda r, d, c, q, g: r + g * (1 - d) * q.sum(0),
+            "You added the two critics; take the smaller."),
+    Mistake(lambda r, d, c, q, g: r, "The future is missing: add gamma times what the next step is worth."),
 )
 
 # ---- 8.2: the expectile loss, loss(q, v, tau), value and gradient in v
@@ -77,6 +86,10 @@ EXPECTILE_MISTAKES = (
             "Mean over the batch, not its sum."),
     Mistake(lambda q, v, tau: expectile_loss(q - v.detach(), tau),
             "The value is right, but v has no gradient: what is to be learned here is V."),
+    Mistake(lambda q, v, tau: (tau * (q - v).square()).mean(),
+            "The weight tau stands on one side only, where v is below Q; on the other it is 1 - tau."),
+    Mistake(lambda q, v, tau: 2 * expectile_loss(q - v, tau),
+            "Twice too large: the weights are tau and 1 - tau."),
 )
 
 # ---- 8.3: the value of being lost, with stops taken for ends
@@ -116,6 +129,12 @@ COLUMNS_MISTAKES = (
     Mistake(lambda r, t: torch.stack([r, torch.zeros_like(r)]),
             "Without a terminal the critic counts on rewards after the goal, of which there are none."),
     Mistake(lambda r, t: torch.stack([torch.maximum(r, t), r]), "A time limit is no success: its reward is 0."),
+    Mistake(lambda r, t: torch.stack([torch.maximum(r, t)] * 2),
+            "A time limit is neither a success nor an end: it has no reward and is no terminal."),
+    Mistake(lambda r, t: torch.stack([r, 1 - t]), "A step that was not cut off is no terminal for that: only the goal "
+                                                  "is."),
+    Mistake(lambda r, t: torch.stack([r, 1 - r]), "The terminal is 1 at the goal; its opposite is often "
+                                                  "called not_done."),
 )
 
 EXERCISES = {

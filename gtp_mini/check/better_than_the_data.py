@@ -18,6 +18,10 @@ def _std(a: Tensor) -> Tensor:
     return a.std(correction=0) + EPSILON
 
 
+def _mean_one(w: Tensor) -> Tensor:
+    return w / w.mean()
+
+
 WEIGHT_MISTAKES = (
     Mistake(lambda a, eta: (eta * a / _std(a)).exp(),
             "The truncation is missing: max(0, A). Without it the worst actions of the batch are pushed below 1."),
@@ -40,6 +44,15 @@ WEIGHT_MISTAKES = (
             "That standard deviation divides by B - 1; the biased one was asked for, std(correction=0)."),
     Mistake(lambda a, eta: (a > 0) * (eta * a.clamp(min=0) / _std(a)).exp(),
             "Actions without an advantage keep the weight 1, e^0: they are still cloned."),
+    Mistake(lambda a, eta: (eta * a).exp(),
+            "Those are the weights of the optimum. Eq. 14 divides by std(A) and cuts at 0."),
+    Mistake(lambda a, eta: (eta * a.abs() / _std(a)).exp(),
+            "The absolute value rewards bad actions as good ones; max(0, A) leaves them at weight 1."),
+    Mistake(lambda a, eta: (eta * (a - a.mean()).clamp(min=0) / _std(a)).exp(),
+            "The mean of A is not subtracted: its zero, where Q is V, is where the rule cuts."),
+    Mistake(lambda a, eta: _mean_one((eta * a.clamp(min=0) / _std(a)).exp()),
+            "You divided by the mean weight; Eq. 14 does not, its weights are at least 1 each."),
+    Mistake(lambda a, eta: torch.ones_like(a), "With all weights 1 the data are cloned as they are."),
 )
 
 # ---- 7.2: the optimum on a bandit, tilted(p, q, eta)
@@ -55,6 +68,10 @@ def _tilted_inputs(generator: torch.Generator) -> tuple:
     return p / p.sum(), q, float(0.5 + torch.rand(1, generator=generator))
 
 
+def _spread(p: Tensor, q: Tensor) -> Tensor:
+    return (p * (q - (p * q).sum()) ** 2).sum().sqrt()
+
+
 TILTED_MISTAKES = (
     Mistake(lambda p, q, eta: (eta * q).softmax(0), "The data's p is missing: this policy would not stay near them."),
     Mistake(lambda p, q, eta: (p + eta * q).softmax(0), "The exponent needs log p, so that its exponential is p."),
@@ -66,6 +83,13 @@ TILTED_MISTAKES = (
             "That truncates at the mean, as Eq. 14 does; the optimum pushes bad arms down against each other."),
     Mistake(lambda p, q, eta: torch.nn.functional.one_hot(q.argmax(), len(q)).float(),
             "That is the best arm alone, eta at infinity."),
+    Mistake(lambda p, q, eta: p, "That is the data's policy, eta = 0."),
+    Mistake(lambda p, q, eta: p * (eta * q).softmax(0),
+            "It does not add up to 1: the softmax divides by a sum without p. Put log p into the exponent."),
+    Mistake(lambda p, q, eta: (p * eta * q).softmax(0), "p multiplies the exponential, not the exponent."),
+    Mistake(lambda p, q, eta: (p.log() + eta * q / _spread(p, q)).softmax(0),
+            "The optimum does not divide by a standard deviation; that is Eq. 14's."),
+    Mistake(lambda p, q, eta: (p.log() + eta * q).log_softmax(0), "Those are the logarithms of the probabilities."),
 )
 
 # ---- 7.3: effective sample size, effective(w)
@@ -90,11 +114,14 @@ EFFECTIVE_MISTAKES = (
     Mistake(lambda w: w.mean() / w.amax(), "A share, but of the largest weight: one outlier decides it."),
     Mistake(lambda w: w.sum() ** 2 / (len(w) ** 2 * (w**2).sum()), "One factor B too many: equal weights must give 1."),
     Mistake(lambda w: (w > 1).float().mean(), "How many are above 1 is not the question."),
+    Mistake(lambda w: 1 / _effective(w), "Upside down: that is how many samples stand for one that counts."),
+    Mistake(lambda w: 1 / w.new_tensor(len(w)), "The square of the sum cancels: the denominator has the sum of the "
+                                                "squares."),
 )
 
 # ---- 7.4: how often best-of-16 pulls an arm with a tenth of the data
 
-BEST_OF = Reading(0.8147, 0.006, (
+BEST_OF = Reading(0.8147, 0.005, (
     Mistake(0.1, "That is one draw."),
     Mistake(1.6, "Sixteen tenths cannot be a probability: the draws may hit it several times."),
     Mistake(1.0, "Nearly, but all sixteen may miss it."),

@@ -25,6 +25,9 @@ BEST_MISTAKES = (
     Mistake(lambda cdf, n: (cdf**n).mean(), "The mean is a sum over P(best > w), which is 1 - P(W <= w)^n."),
     Mistake(lambda cdf, n: 1 - cdf.mean() ** n,
             "First the power n of each probability, then the average."),
+    Mistake(lambda cdf, n: (1 - (1 - cdf) ** n).mean(),
+            "The best is at most w if *all* looks are: P(W <= w)^n. You raised P(W > w) to the power n."),
+    Mistake(lambda cdf, n: (1 - cdf**n).sum() / (len(cdf) + 1), "There are N entries, w = 0 to N - 1: divide by N."),
 )
 
 # ---- 11.2: probability of improvement, better(x, y)
@@ -52,6 +55,8 @@ BETTER_MISTAKES = (
             "You compare the first with the first, the second with the second. Runs are not pairs: compare every two."),
     Mistake(lambda x, y: (0.5 + 0.5 * (x.sort().values[:4] - y.sort().values).sign()).mean(),
             "Runs are not pairs: the first of one has nothing to do with the first of the other."),
+    Mistake(lambda x, y: (0.5 + 0.5 * (x[:, None] - y).sign()).sum(), "That counts pairs; divide by their number."),
+    Mistake(lambda x, y: (x.max() > y.max()).float(), "That compares the best runs; compare every two."),
 )
 
 # ---- 11.3: Student's half width of five seeds
@@ -64,6 +69,8 @@ HALF = Reading(0.1963, 0.002, (
     Mistake(0.4389, "The root of the number of seeds is missing."),
     Mistake(0.1755, "That standard deviation has n below the root; with a mean that was estimated it is n - 1."),
     Mistake(0.3926, "That is the whole width."),
+    Mistake(0.2195, "The root of n, 5; n - 1 is below the root of the standard deviation alone."),
+    Mistake(0.2, "Nearly: to three digits."),
 ))
 
 EXERCISES = {

@@ -40,6 +40,15 @@ LOSS_MISTAKES = (
             "Sum over the dimensions, mean over the batch; you took the mean of both."),
     Mistake(lambda F, a, z, t, u: (_error(F, a, z, t) - no_gradient(_error(F, a, z, u))).square().sum(),
             "Mean over the batch, please, not its sum: the step must not grow with the batch."),
+    Mistake(lambda F, a, z, t, u: (_error(F, a, z, t) - no_gradient(_error(F, a, z, u))).norm(dim=1).mean(),
+            "That is the mean distance; the loss has its square. Least squares is what keeps a mean."),
+    Mistake(lambda F, a, z, t, u: (_error(F, a, z, t) - no_gradient(F(a, u))).square().sum(1).mean(),
+            "The target's point has no noise. It is a + u z, with the same z."),
+    Mistake(lambda F, a, z, t, u: (F(a + t[:, None] * z, u)
+                                   - no_gradient(F(a + u[:, None] * z, t))).square().sum(1).mean(),
+            "The times that F is told are exchanged: a + t z goes with t, a + u z with u."),
+    Mistake(lambda F, a, z, t, u: (_error(F, z, a, t) - no_gradient(_error(F, z, a, u))).square().sum(1).mean(),
+            "a is the data point and z the noise: the level multiplies z."),
 )
 
 # ---- 3.2: how many cells keep 99 % of the spread
@@ -50,6 +59,7 @@ CELLS = Reading(320, 0.5, (
     Mistake(1280, "The end of the published schedule, and four times as fine as needed here."),
     Mistake(80, "80 cells keep 96.5 %."),
     Mistake(40, "40 cells keep 93.1 %."),
+    Mistake(20, "20 cells keep 86.8 %."),
     Mistake(10, "10 cells keep three quarters."),
 ))
 
@@ -99,6 +109,11 @@ ROUNDS_MISTAKES = (
     Mistake(_each(lambda F, x, t, s, n: F(x + t[:, None] * n, t)),
             "x comes with noise times[0], and the first round adds it a second time. Jump first, then add level "
             "times[i + 1]."),
+    Mistake(lambda F, x, times, noise: _rounds(F, x, times[:-1], noise),
+            "The last round is missing: x comes back noisy. There are len(times) - 1 rounds, the last one to level 0."),
+    Mistake(lambda F, x, times, noise: _rounds(F, x, times, noise.roll(-1, 0)),
+            "The rounds are right, but not whose noise they take: the fresh noise of round i, from level times[i] to "
+            "times[i + 1], is noise[i]."),
 )
 
 EXERCISES = {

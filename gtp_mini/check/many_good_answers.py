@@ -11,6 +11,8 @@ from .models import SmallMap, no_gradient, value_and_gradient
 CROSSING = Reading(0.7071, 0.005, (
     Mistake(0.5, "That is the variance."),
     Mistake(1.0, "Each coordinate is 0 half of the time."),
+    Mistake(0.68, "That is what the data have near the middle; the question is about four directions, equally likely."),
+    Mistake(0.1, "That is the hand's spread, one step down a road; at the crossing it is that of the directions."),
     Mistake(0.25, "A quarter of the directions has +1 there and a quarter -1: the mean square is a half; its root."),
     Mistake(0.0, "The mean is 0; the spread is not."),
     Mistake(1.4142, "Upside down: the root of one half."),
@@ -52,6 +54,20 @@ LOSS_MISTAKES = (
     Mistake(lambda Phi, a, z, t, u, s: (
         _at(Phi, a, z, t, u) - no_gradient(_at(Phi, a, z, u, s))).square().sum(1).mean(),
             "The jump from t ends at u, the one from u at s: both must end at s, where they are compared."),
+    Mistake(lambda Phi, a, z, t, u, s: (
+        _at(Phi, a, z, t, s) - no_gradient(Phi(_at(Phi, a, z, t, u), u, s))).square().sum(1).mean(),
+            "That jumps on from where the model's own jump ends, as GTP-SD does. Here the point at u is a + u z."),
+    Mistake(lambda Phi, a, z, t, u, s: (
+        _at(Phi, a, z, t, s) - no_gradient(Phi(a + t[:, None] * z, u, s))).square().sum(1).mean(),
+            "The target jumps from u and so starts at the point with the noise of u, a + u z."),
+    Mistake(lambda Phi, a, z, t, u, s: (
+        Phi(a + t[:, None] * z, s, t) - no_gradient(Phi(a + u[:, None] * z, s, u))).square().sum(1).mean(),
+            "t and s are swapped: Phi(x, t, s) jumps from t to s."),
+    Mistake(lambda Phi, a, z, t, u, s: len(a) * _loss(Phi, a, z, t, u, s),
+            "Sum over the dimensions, mean over the batch; you took the sum of both."),
+    Mistake(lambda Phi, a, z, t, u, s: (
+        _at(Phi, a, z, t, s) - no_gradient(_at(Phi, a, z, u, s))).norm(dim=1).mean(),
+            "That is the distance; the loss is its square."),
 )
 
 # ---- 6.3: shares of the goals, shares(ends, goals, reach)
@@ -71,6 +87,9 @@ def _shares_inputs(generator: torch.Generator) -> tuple:
 SHARES_MISTAKES = (
     Mistake(lambda ends, goals, r: torch.cdist(ends, goals).argmin(1).bincount(minlength=len(goals)) / len(ends),
             "Episodes that ended nowhere count for their nearest goal: look at the distance."),
+    Mistake(lambda ends, goals, r: torch.cdist(ends, goals).argmin(1).bincount(minlength=len(goals)),
+            "Those are counts, and episodes that ended nowhere are among them: compare the distance with reach, and "
+            "divide by the number of episodes."),
     Mistake(lambda ends, goals, r: _shares(ends, goals, r) / _shares(ends, goals, r).sum(),
             "Divide by all episodes, not by those that arrived: the shares need not add up to 1."),
     Mistake(lambda ends, goals, r: (torch.cdist(ends, goals) <= r).float().sum(0), "Those are counts; divide by the "

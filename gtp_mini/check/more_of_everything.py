@@ -28,6 +28,8 @@ LINEAR_MISTAKES = (
             "The weights go with the member, e, not with the row, b."),
     Mistake(lambda x, w, b: torch.einsum("ebi,eij->bej", x, w) + b, "The result is (E, B, J), members first."),
     Mistake(lambda x, w, b: x * w + b[:, None], "That multiplies entry by entry; a layer is a matrix product."),
+    Mistake(lambda x, w, b: x @ w + b[:, :, None], "The bias goes with the outputs, the last dimension: b[:, None]."),
+    Mistake(lambda x, w, b: x, "That hands the inputs on: weights and bias are not used."),
 )
 
 # ---- 12.2: Amdahl's law
@@ -38,6 +40,8 @@ TIMES = Reading(1.923, 0.02, (
     Mistake(2.5, "That is the limit, with a sampler that takes no time at all."),
     Mistake(0.52, "That is the new time; the speed is its inverse."),
     Mistake(1.4706, "That makes the other 40 % five times faster."),
+    Mistake(1.6667, "That is the limit if the *other* 40 % took no time."),
+    Mistake(2.0, "Nearly: to three digits."),
     Mistake(3.4, "An average of the two speeds, 0.4 x 1 + 0.6 x 5: it is times that add up, not speeds."),
 ))
 

@@ -38,6 +38,9 @@ GAUSSIAN_MISTAKES = (
             "That goes all the way to s = 0; s may lie anywhere between 0 and t."),
     Mistake(lambda x, t, s, m, sd: m + (x - m) * ((sd + s**2) / (sd + t**2)).sqrt()[:, None],
             "std is not squared: under the root stand variances, std^2 + s^2 over std^2 + t^2."),
+    Mistake(lambda x, t, s, m, sd: m + (x - m) * ((sd**2 + s * t) / (sd**2 + t**2))[:, None],
+            "That is Phi with the denoiser in the place of the endpoint estimate: right only where s is close to t."),
+    Mistake(lambda x, t, s, m, sd: x, "That leaves the points where they are, which is right only at s = t."),
 )
 
 # ---- 1.2: the denoiser of two points, denoise(x, t, m)
@@ -59,6 +62,16 @@ TWO_POINTS_MISTAKES = (
             "The exponent of a Gaussian has the variance, t^2, not t."),
     Mistake(lambda x, t, m: m * (2 * m * x / t[:, None] ** 2).tanh(),
             "A factor 2 too much: (p - q) / (p + q) is tanh of half of log(p / q), and log(p / q) is 2 m x / t^2."),
+    Mistake(lambda x, t, m: m * (m * x / (2 * t[:, None] ** 2)).tanh(),
+            "Half of what it should be: (x + m)^2 - (x - m)^2 is 4 m x, so log(p / q) is 2 m x / t^2, and tanh takes "
+            "half of that."),
+    Mistake(lambda x, t, m: m * (x / t[:, None] ** 2).tanh(),
+            "The odds depend on how far apart the points are: log(p / q) is 2 m x / t^2, with an m."),
+    Mistake(lambda x, t, m: x, "That is the noisy point itself. Asked is the mean of m and -m, weighed by their odds."),
+    Mistake(lambda x, t, m: torch.zeros_like(x),
+            "That is the mean of all data; x says which of the two points is the likelier."),
+    Mistake(lambda x, t, m: (x - m * (m * x / t[:, None] ** 2).tanh()) / t[:, None],
+            "That is the ODE's velocity, (x - D) / t; asked is D."),
     Mistake(lambda x, t, m: (m * x / t[:, None] ** 2).tanh(),
             "The points lie at +m and -m: the average of the signs has to be multiplied by m."),
     Mistake(lambda x, t, m: m * (m * x / t[:, None] ** 2).sigmoid(),
@@ -81,6 +94,8 @@ START = Reading(0.9701, 0.002, (
     Mistake(0.2425, "That is by how much the ODE shrinks everything, 0.5 / sqrt(4.25). Compare the spread that is "
                     "left with the data's."),
     Mistake(0.4851, "That is the standard deviation itself; divide it by the data's, 0.5."),
+    Mistake(0.0299, "That is the share that is lost; asked is the share that comes out."),
+    Mistake(97.0, "In per cent. Asked is a share, a number between 0 and 1."),
 ))
 
 EXERCISES = {

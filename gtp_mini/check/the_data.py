@@ -40,6 +40,9 @@ USEFUL_MISTAKES = (
             "Without any success argmax is 0, and of the whole episode one step is left: all of it is to be kept."),
     Mistake(lambda s: _until(s, 1) | s[0] | ~s.any(),
             "argmax is 0 for a success in the first step as well as for none: ask success.any()."),
+    Mistake(lambda s: s.long().cumsum(0) <= 1,
+            "That goes on after the first success, until the step before the second."),
+    Mistake(lambda s: ~_until(s, 0), "Turned round: that is what comes from the first success on."),
 )
 
 # ---- 9.2: D4RL's reward and terminal, relabel(next_xy, goal)
@@ -84,6 +87,11 @@ RELABEL_MISTAKES = (
     Mistake(_with(*2 * (lambda xy, g: (xy - g).norm(dim=1) > REACH,)), "Turned round: reached is *within* the radius."),
     Mistake(_with(_no, _near), "All rewards are 0."),
     Mistake(_with(_first, _first), "Each step is judged by itself: all within reach count, not only the first."),
+    Mistake(_with(lambda xy, g: _near(xy, g).int().cummax(0).values, lambda xy, g: _near(xy, g).int().cummax(0).values),
+            "Each step is judged by itself: after the first arrival a step outside earns nothing."),
+    Mistake(_with(_near, lambda xy, g: ~_near(xy, g)), "The terminal is 1 at the goal; its opposite is often called "
+                                                       "not_done."),
+    Mistake(_with(_no, _no), "Nothing is ever reached. One distance for each step: the norm needs dim=1."),
 )
 
 # ---- 9.3: what comes next, next_obs(obs, last, ended)

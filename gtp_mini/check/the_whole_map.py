@@ -30,6 +30,11 @@ ENDPOINT_MISTAKES = (
     Mistake(lambda x, y, t, s: (x - y) / (t - s)[:, None], "That is the mean velocity V; phi = x - t V."),
     Mistake(lambda x, y, t, s: x - s[:, None] * (x - y) / (t - s)[:, None],
             "From x the line is followed for the time t, all the way to 0, not for s."),
+    Mistake(lambda x, y, t, s: x + (t / (t - s))[:, None] * (x - y),
+            "The sign: from x the line goes towards y and beyond, not away from it."),
+    Mistake(lambda x, y, t, s: (t / (t - s))[:, None] * (x - y),
+            "That is what the jump all the way would take off x; phi is x less that."),
+    Mistake(lambda x, y, t, s: (y - (s / t)[:, None] * x) / (1 - s)[:, None], "Divide by 1 - s / t, not by 1 - s."),
 )
 
 # ---- 4.2: the endpoint of two jumps, composed(first, second, t, u, s)
@@ -65,6 +70,11 @@ COMPOSED_MISTAKES = (
             "Divide by 1 - s / t: the left-hand side is (1 - s / t) phi."),
     Mistake(lambda first, second, t, u, s: second,
             "That is right at s = 0 only; on the way the first jump's aim still shows."),
+    Mistake(lambda first, second, t, u, s: first, "The first jump's aim alone: at s = 0 nothing of it is left."),
+    Mistake(_with_share(lambda t, u, s: u / t),
+            "Those are the shares of x and phi in the first jump. Put both jumps into each other: x drops out."),
+    Mistake(_with_share(lambda t, u, s: s / t),
+            "Those are the shares of x and phi in the whole jump. Put both jumps into each other: x drops out."),
     Mistake(_with_share(lambda t, u, s: s / u), "The part (t - u) / (t - s) is missing: check u = t, where nothing "
                                                 "of the first jump may be left."),
 )
@@ -88,6 +98,9 @@ AVERAGE_MISTAKES = (
     Mistake(lambda slow, fast, d: d * slow + (1 - d) * slow, "The fast weights do not appear: it never moves."),
     Mistake(lambda slow, fast, d: slow + (1 - d) * fast, "The old value must shrink by decay, or the weights grow."),
     Mistake(lambda slow, fast, d: (slow + fast) / 2, "The mean of both forgets half at every update."),
+    Mistake(lambda slow, fast, d: fast, "That is no average: it has forgotten all that was before."),
+    Mistake(lambda slow, fast, d: slow + (1 - d) * (slow - fast), "The sign: it moves away from the fast weights."),
+    Mistake(lambda slow, fast, d: 0.999 * slow + 0.001 * fast, "0.999 is an example: use decay."),
 )
 
 EXERCISES = {

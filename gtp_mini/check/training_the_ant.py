@@ -27,6 +27,15 @@ def _textbook(wins: int, n: int) -> Tensor:
     return torch.tensor([p - half, p + half])
 
 
+def _root(wins: int, n: int, inside: float) -> float:
+    return (wins / n * (1 - wins / n) / n + inside) ** 0.5
+
+
+def _about(wins: int, n: int, half: float) -> Tensor:
+    centre = wins / n + Z**2 / (2 * n)
+    return torch.tensor([centre - half, centre + half]) / (1 + Z**2 / n)
+
+
 WILSON_MISTAKES = (
     Mistake(_textbook, "That is the textbook's interval, which has no width at 100 of 100."),
     Mistake(lambda w, n: _textbook(w, n).clamp(0, 1), "That is the textbook's interval, cut to [0, 1]; it still has no "
@@ -40,6 +49,10 @@ WILSON_MISTAKES = (
             "The centre is not the rate itself: z^2 / 2n is missing before the +-."),
     Mistake(lambda w, n: (_textbook(w, n) + Z**2 / (2 * n)) / (1 + Z**2 / n),
             "Below the root z^2 / 4n^2 is missing; without it there is no width at 100 of 100."),
+    Mistake(lambda w, n: _about(w, n, _root(w, n, Z**2 / (4 * n**2))), "z is missing before the root."),
+    Mistake(lambda w, n: _about(w, n, Z * _root(w, n, Z**2 / (4 * n))),
+            "Below the root z^2 is divided by 4n^2, not by 4n."),
+    Mistake(lambda w, n: torch.tensor([0.0, 1.0]), "From 0 to 1: always right, and says nothing."),
 )
 
 # ---- 10.2: how many episodes
@@ -75,6 +88,10 @@ CELLS_MISTAKES = (
     Mistake(lambda c, s, n: _of(s, n), "The bug is still there: step starts again at every call."),
     Mistake(lambda c, s, n: _of(s, 1000), "Now the grid doubles through all its sizes within every call."),
     Mistake(lambda c, s, n: _of(c, n), "Calls are counted now, but in units of steps: a call is 1,000 of them."),
+    Mistake(lambda c, s, n: _of(c + s, n), "A call is 1,000 steps, not one."),
+    Mistake(lambda c, s, n: _of(1000 * c, n), "The steps within a call count as well."),
+    Mistake(lambda c, s, n: 10 * 2 ** (8 * (1000 * c + s) / n).round().clamp(0, 7),
+            "A stage lasts an eighth of the training: floor, where round begins the next one half an eighth early."),
     Mistake(lambda c, s, n: 10 * 2 ** (8 * (1000 * c + s) / n), "The number of cells must double in stages: take the "
                                                                  "floor of the exponent."),
     Mistake(lambda c, s, n: 10 * 2 ** (7 * (1000 * c + s) / n).floor(),

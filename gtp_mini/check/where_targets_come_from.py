@@ -29,6 +29,12 @@ HOP_MISTAKES = (
     Mistake(lambda t, u, s: ((t / s).arctan() - (u / s).arctan()).sin(), "The sine is what is lost sideways; a hop of "
                                                                           "no length must keep everything."),
     Mistake(lambda t, u, s: u / t, "That is the map of a single point. The data have a width."),
+    Mistake(lambda t, u, s: 1 / ((t / s).arctan() - (u / s).arctan()).cos(),
+            "Upside down: that is the exact map over the hop. A hop keeps less than the exact map, so less than 1."),
+    Mistake(lambda t, u, s: (s**2 + u * t) / (s**2 + t**2) * ((s**2 + u**2) / (s**2 + t**2)).sqrt(),
+            "The hop's factor was multiplied by the exact map's, A_u / A_t; to compare, divide."),
+    Mistake(lambda t, u, s: 1 - ((t / s).arctan() - (u / s).arctan()) ** 2 / 2,
+            "That is the cosine of a small angle only; the angles here are not small."),
 )
 
 # ---- 5.2: the target of progressive self-distillation, target(phi, x, t, u, s)
@@ -63,9 +69,13 @@ def _without_gradient(answer: Answer, arguments: tuple) -> Tensor:
     return torch.cat([target.detach(), torch.full_like(target[:1], float(target.requires_grad)).detach()])
 
 
-TARGET_MISTAKES = (
-    Mistake(lambda phi, x, t, u, s: _share(t, u, s) * phi(x, t, u) + (1 - _share(t, u, s)) * phi(
-        _middle(phi, x, t, u), u, s), "The value is right, but a gradient hangs on it: a target must only teach."),
+def _with_gradient(mistake: Mistake) -> Mistake:
+    """The same wrong value, with a gradient as well: what one writes who has forgotten both."""
+    return Mistake(lambda phi, x, t, u, s: mistake.answer(phi, x, t, u, s) + 0 * phi(x, t, s),
+                   f"{mistake.diagnosis} A gradient hangs on it, too: a target must only teach.")
+
+
+TARGET_VALUES = (
     Mistake(lambda phi, x, t, u, s: phi(_middle(phi, x, t, u), u, s).detach(),
             "The second endpoint alone: right at s = 0, where its share is 1."),
     Mistake(lambda phi, x, t, u, s: (_share(t, u, s) * phi(x, t, u) + (1 - _share(t, u, s)) * phi(x, u, s)).detach(),
@@ -85,6 +95,14 @@ TARGET_MISTAKES = (
     Mistake(lambda phi, x, t, u, s: _target(lambda point, start, end: phi(point, start, s), x, t, u, s),
             "The first jump goes to u, not to s: in the first endpoint, and in y, which is made with it."),
     Mistake(lambda phi, x, t, u, s: phi(x, t, s).detach(), "That is the network's own answer: it would teach nothing."),
+    Mistake(lambda phi, x, t, u, s: (_share(t, u, s) * phi(x, t, u) + (1 - _share(t, u, s)) * phi(
+        x + phi(x, t, u) - _middle(phi, x, t, u), u, s)).detach(),
+            "In y the shares are exchanged: y = Phi(x, t, u) keeps the share u / t of x."),
+)
+TARGET_MISTAKES = (
+    Mistake(lambda phi, x, t, u, s: _share(t, u, s) * phi(x, t, u) + (1 - _share(t, u, s)) * phi(
+        _middle(phi, x, t, u), u, s), "The value is right, but a gradient hangs on it: a target must only teach."),
+    *TARGET_VALUES, *map(_with_gradient, TARGET_VALUES),
 )
 
 # ---- 5.3: what is left with u uniform on 160 cells
@@ -96,6 +114,11 @@ UNIFORM = Reading(0.31, 0.006, (
     Mistake(0.823, "That is with u within 16 cells."),
     Mistake(0.275, "That is for 10 cells; 160 keep a little more."),
     Mistake(0.095, "That is the share of the variance."),
+    Mistake(0.194, "That is for two points; the question is about a Gaussian."),
+    Mistake(0.298, "Networks came to 0.298; the question is what they should have, to two digits."),
+    Mistake(0.227, "That is what networks came to, for two points; the question is about a Gaussian, and the theory."),
+    Mistake(0.69, "That is the share that is lost."),
+    Mistake(31.0, "A share, not percent: 0.31."),
 ))
 
 EXERCISES = {

@@ -20,9 +20,10 @@ must agree with; ' marks the teacher:
     MeanFlow      (t, s), (t, t)    dPhi/dt = 0 along the sample's field (x - a) / t
 
 Denoising is what ties a model to data; MeanFlow has it in its rows with s = t, consistency in its lowest level, from
-which a jump hardly moves. The optimum is the exact flow map for all but three: consistency and GTP, whose a + u z is
-not where the ODE takes x, lose spread that only a fine grid gives back (`trajectory`), and MeanFlow's adaptive weight
-prefers the frequent (`average_velocity`).
+which a jump hardly moves, and GTP once more in its rows with s = u, where the square is (1 - u/t)^2 |a - phi|^2. The
+optimum is the exact flow map for all but three: consistency and GTP, whose a + u z is not where the ODE takes x, lose
+spread that only a fine grid gives back (`trajectory`), and MeanFlow's adaptive weight prefers the frequent
+(`average_velocity`).
 
 To read in this order: terms, denoising, trajectory, distillation, average_velocity.
 """

@@ -1,7 +1,7 @@
 """Self-distillation: three identities of the exact flow map, turned into targets without bias.
 
 GTP's target a + u z is a point of the data's noise, not of the model's trajectory, and shrinks what is learnt (chapter
-on consistency). Here the model is compared with itself along its own trajectory; the denoising term alone carries the
+5 of the book). Here the model is compared with itself along its own trajectory; the denoising term alone carries the
 data and the weights. After Boffi et al. 2025 (arXiv 2505.18825), rewritten for x_t = a + t z and the endpoint phi.
 
     progressive   Phi(x, t, s) = Phi(Phi(x, t, u), u, s)        one far jump is two nearer ones

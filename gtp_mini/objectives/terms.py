@@ -13,7 +13,7 @@ def flow_loss(model: FlowMap, actions: Tensor, z: Tensor, t: Tensor, obs: Tensor
               weights: Tensor | None = None) -> Tensor:
     """Instantaneous flow loss (GTP Eq. 18): w ||a - phi(a + t z, t, t)||^2. Its optimum is the denoiser E[a | a_t].
 
-    This term alone ties the model to data (and to the weights).
+    It ties the model to data (and to the weights) without bias.
     """
     return mean_square(actions - model.phi(actions + t[:, None] * z, t, t, obs), weights)
 
