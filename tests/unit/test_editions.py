@@ -56,8 +56,9 @@ def test_an_edition_is_plain_text_and_has_answers_or_none(name, solved):
 
 def test_theorems_keep_their_words():
     made = edition(CHAPTERS["better_than_the_data"], solved=False)
-    assert "> **Theorem.** The optimum of (*eq:kl*) is" in made and "> **Predict first.** Four goals" in made
-    assert "> **Theorem (The flow map of a Gaussian).** For data" in edition(CHAPTERS["noise_to_data"], solved=False)
+    assert "> **Theorem.** If $Z = \\mathbb E_p[e^{\\eta Q}]$ is finite, the optimum of (*eq:kl*) is" in made
+    assert "> **Predict first.** Four goals" in made
+    assert "> **Theorem (The flow map of a Gaussian).** The " in edition(CHAPTERS["noise_to_data"], solved=False)
 
 
 def test_an_exam_is_its_seeds_and_asks_every_chapter_first():
