@@ -126,4 +126,4 @@ def table(rows: list[dict]):
     """`markdown`, shown as a table by a notebook."""
     from IPython.display import Markdown
 
-    return Markdown(markdown(rows))
+    return Markdown(markdown(rows).replace(" ± ", "\u00a0±\u00a0"))  # an interval stands on one line

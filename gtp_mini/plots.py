@@ -32,7 +32,7 @@ def maze(ax: "Axes", task: "Task") -> "Axes":
     for cell, color, name in ((task.maze.eval_start, BLUE, "start"), (task.maze.eval_goal, RED, "goal")):
         x, y = plan.cell_to_xy(cell)
         ax.add_patch(Circle((x, y), 0.9, color=color, alpha=0.35, zorder=1))
-        ax.annotate(name, (x, y - 1.5), ha="center", color=color, fontsize=9)
+        ax.annotate(name, (x, y - 1.5), ha="center", color=color, fontsize=9, path_effects=_halo())
     ax.set_aspect("equal")
     ax.autoscale_view()
     ax.set_xlabel("x (m)")
@@ -51,7 +51,7 @@ def point_maze(ax: "Axes") -> "Axes":
     for cell, color, name in ((START, BLUE, "start"), (GOAL, RED, "goal")):
         x, y = centre(cell)
         ax.add_patch(Circle((x, y), REACH / 2, color=color, alpha=0.5, zorder=3))
-        ax.annotate(name, (x, y + 0.7), ha="center", color=color, fontsize=9, zorder=3)
+        ax.annotate(name, (x, y + 0.7), ha="center", color=color, fontsize=9, zorder=3, path_effects=_halo())
     ax.set_aspect("equal")
     ax.autoscale_view()
     ax.axis("off")
@@ -99,6 +99,13 @@ def success_curves(runs: dict[str, "Run"]):
         figure.add_scatter(x=[e["checkpoint_step"] for e in during], y=rate, name=name, mode="lines+markers",
                            line_color=color, error_y={"array": high - rate, "arrayminus": rate - low})
     return figure
+
+
+def _halo() -> list:
+    """White around a word, so that it is read on any ground."""
+    from matplotlib.patheffects import withStroke
+
+    return [withStroke(linewidth=2.5, foreground="white")]
 
 
 def _square(x: float, y: float, size: float):

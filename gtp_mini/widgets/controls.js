@@ -84,8 +84,8 @@ export function bars(box, rows) {
 
 export function legend(panel, entries) {
   const line = make("p", "gtp-legend");
-  for (const [colour, text] of entries) {
-    const mark = make("span", "gtp-mark");
+  for (const [colour, text, shape = ""] of entries) { // a dot, or the shape of another class
+    const mark = make("span", `gtp-mark ${shape}`);
     mark.style.background = `var(--gtp-${colour})`;
     line.append(mark, text);
   }

@@ -55,7 +55,7 @@ export function mount(element, spec, kernel = null) {
     slider(panel, { label: "Noise level t", min: 0, max: 1, step: 0.005, value: 1, say }, change("scrub"));
   }
   if (!spec.world) toggle(panel, "Show some paths", state.paths, change("paths"));
-  const exact = spec.condition?.curve ? [["fg", "tick: exact share"]] : [];
+  const exact = spec.condition?.curve ? [["fg", "exact share", "gtp-upright"]] : [];
   const missed = spec.world?.road ? "reaches no goal (a cross: off the road)" : "reaches no goal";
   legend(panel, spec.world ? [["fg", "start"], ["muted", missed], ...exact]
                            : [["sample", "samples"], ["data", "data"], ...exact]);

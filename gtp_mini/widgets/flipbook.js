@@ -7,7 +7,7 @@ export function mount(element, spec) {
   let wanted = -1;
   Object.assign(canvas, { width, height });
   canvas.style.aspectRatio = `${width} / ${height}`;
-  canvas.classList.add("gtp-printed");
+  if (!spec.colour_map) canvas.classList.add("gtp-printed");
   if (width > 1.3 * height) stage.classList.add("gtp-wide");
   root.dataset.kind = "pictures";
 

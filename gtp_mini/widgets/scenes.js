@@ -99,7 +99,7 @@ export function sampleScene(spec, models, noise) {
       const seen = t > 0 && model.kind !== "gaussian" ? `seen on their way, at noise level ${t.toPrecision(2)}` : ratio;
       if (!spec.condition) return { words: `${model.name}: ${count} samples ${how}; ${seen}.`, rows: [] };
       const rows = armShares(spec.condition, shown, state.value);
-      const shares = rows.map((r) => `${r.name} ${percent(r.share)}` + (r.exact === undefined ? "" : ` (exact ${percent(r.exact)})`));
+      const shares = rows.map((r) => `${r.name}: ${percent(r.share)}` + (r.exact === undefined ? "" : ` (exact ${percent(r.exact)})`));
       const at = `${spec.condition.label} = ${state.value.toFixed(2)}`;
       return { words: `${model.name}, ${at}: ${count} samples ${how}. Shares: ${shares.join(", ")}.`, rows };
     },
@@ -154,7 +154,7 @@ export function worldScene(spec, models, noise) {
       const rows = world.names.map((name, k) => ({ name, share: count((g) => g === k) / n, exact: exact?.[k] }));
       const turned = spec.condition ? `, ${spec.condition.label} = ${state.value.toFixed(2)}` : "";
       const how = (model.kind === "gaussian" ? "one draw an action" : `K = ${state.steps}`) + turned;
-      const shares = rows.map((r) => `${r.name} ${percent(r.share)}`).join(", ");
+      const shares = rows.map((r) => `${r.name}: ${percent(r.share)}`).join(", ");
       const success = `${arrived} of ${n} episodes reach a goal, success ${percent(arrived / n)}`;
       const off = world.road === null ? "" : `; ${fallen} leave the road`;
       return { words: `${model.name}, ${how}: ${success}${off}. ${shares}.`, rows };
