@@ -5,6 +5,7 @@
 * Thebe (code that runs on another host's kernels) is left out, as are preloads that a page opened from disk is refused.
 * Docstrings are plain text, and stand in the reference as they are.
 * Interactive figures carry their own HTML: the state of Jupyter's widgets, a second copy of the weights, is left out.
+* Pictures have the words that say what is to be seen in them as their text alternative, not a file's name.
 """
 
 import importlib.util
@@ -105,11 +106,14 @@ def _take_words_as_they_are(app, what, name, obj, options, lines) -> None:
 
 def setup(app) -> dict:
     """Called by Sphinx (see _config.yml)."""
+    from .alternatives import TextAlternatives
+
     app.add_config_value("gtp_mini_sources", "", "env")
     app.connect("config-inited", _use_keyed_cache)
     app.connect("doctree-read", _drop_widget_state)
     app.connect("html-page-context", _drop_thebe, priority=900)  # after the extensions that add scripts
     app.add_css_file("book.css")
+    app.add_post_transform(TextAlternatives)
     app.setup_extension("sphinx.ext.autodoc")
     app.connect("autodoc-process-docstring", _take_words_as_they_are)
     app.connect("build-finished", _copy_into_site)

@@ -43,6 +43,11 @@ def test_every_plotly_figure_is_drawn(visit, name):
     assert all(figure.locator(".trace").count() > 0 for figure in figures.all())
 
 
+def test_every_picture_has_words(visit, name):
+    told = visit(name).page.locator("article img").evaluate_all("images => images.map((image) => image.alt)")
+    assert all(" " in words and ".png" not in words for words in told)
+
+
 @pytest.mark.parametrize("width", SMALL_AND_LARGE)
 def test_nothing_is_wider_than_the_screen(visit, name, width):
     page = visit(name, width).page

@@ -5,7 +5,10 @@ import re
 import plotly.graph_objects as go
 import plotly.io as pio
 import pytest
+from docutils import nodes
+from docutils.utils import new_document
 
+from gtp_mini.alternatives import TextAlternatives
 from gtp_mini.offline import FONT_PRELOAD, copy_scripts, package_folder, use_local_plotly
 from gtp_mini.remember import sources_hash
 
@@ -50,3 +53,18 @@ def test_preloads_of_fonts_are_found_and_nothing_else():
 def test_a_missing_package_is_named_with_its_remedy():
     with pytest.raises(ModuleNotFoundError, match=r"'no_such_package'.*\[book\]"):
         package_folder("no_such_package")
+
+
+def test_pictures_are_described_by_what_is_said_of_them():
+    def cell(*images):
+        return nodes.container("", nodes.container("", *images, classes=["cell_output"]), classes=["cell"])
+
+    first, second, alone, given = (nodes.image(uri="x.png", alt=alt) for alt in ("x.png", "x.png", "x.png", "a page"))
+    document = new_document("page")
+    document += nodes.section("", nodes.title("", "One"), cell(first), nodes.paragraph("", "Then"), cell(second),
+                              nodes.paragraph("", "What to see: it\nfalls."), nodes.paragraph("", given))
+    document += nodes.section("", nodes.title("", "Two"), cell(alone))
+    document += nodes.section("", nodes.title("", "Three"), nodes.paragraph("", "What to see: nothing of Two."))
+    TextAlternatives(document).run()
+    assert first["alt"] == second["alt"] == "What to see: it falls." and given["alt"] == "a page"
+    assert alone["alt"] == "A figure, drawn by the code above."
