@@ -107,7 +107,8 @@ def provenance() -> tuple[list[dict], list[dict], list[dict], list[dict]]:
                       "hours": sum(row["seconds"] for row in rows) / 3600,
                       "processors": ", ".join(sorted({v["processor"] for v in known})),
                       "commits": len({v["git"] for v in known})})
-    chapters = [{"chapter": name, "minutes": cost["minutes"], "GB": cost["peak_mb"] / 1000, "cores": cost["cores"],
+    chapters = [{"chapter": name, "minutes": cost["minutes"], "GB": cost["peak_mb"] / 1000,
+                 "minutes, full tier": cost["full"]["minutes"], "cores": cost["cores"],
                  "processor": cost["processor"]} for name, cost in json.loads(COSTS.read_text()).items()]
     return runs, benchmark, study, chapters
 

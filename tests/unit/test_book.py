@@ -34,7 +34,7 @@ def test_a_table_has_a_line_a_row_and_three_digits():
 def test_the_cost_of_every_chapter_with_code_is_on_record():
     record = json.loads(book.COSTS.read_text())
     for chapter in (page.stem for page in chapters()):
-        assert record[chapter]["minutes"] > 0
+        assert record[chapter]["minutes"] > 0 and record[chapter]["full"]["minutes"] > 0
         assert f"{record[chapter]['minutes']:.1f} minutes" in book.cost(chapter).data
 
 
