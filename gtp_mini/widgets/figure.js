@@ -58,7 +58,7 @@ export function mount(element, spec, kernel = null) {
   const exact = spec.condition?.curve ? [["fg", "exact share", "gtp-upright"]] : [];
   const missed = spec.world?.road ? "reaches no goal (a cross: off the road)" : "reaches no goal";
   legend(panel, spec.world ? [["fg", "start"], ["muted", missed], ...exact]
-                           : [["sample", "samples"], ["data", "data"], ...exact]);
+                           : [["sample", "samples"], ["data", "data"], ["path", "paths"], ...exact]);
   panel.append(chart, figure.words);
 
   const stopWatching = watchPage(root, () => scene.show(canvas), canvas);

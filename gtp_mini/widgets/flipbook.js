@@ -8,7 +8,7 @@ export function mount(element, spec) {
   Object.assign(canvas, { width, height });
   canvas.style.aspectRatio = `${width} / ${height}`;
   if (!spec.colour_map) canvas.classList.add("gtp-printed");
-  if (width > 1.3 * height) stage.classList.add("gtp-wide");
+  if (width > 1.3 * height) stage.classList.add("gtp-wide", "gtp-movable");
   root.dataset.kind = "pictures";
 
   async function turn() {

@@ -39,7 +39,8 @@ export function sampleScene(spec, models, noise) {
   }
 
   function* walk(model, state) { // some samples' ways, with points between the jumps that the map gives as well
-    const times = samplingTimes(model, state.steps), stops = [], between = Math.ceil(PATH_LEVELS / state.steps);
+    const renoises = model.sampler === "consistency"; // it has no jump to a level between: to the data, and out again
+    const times = samplingTimes(model, state.steps), stops = [], between = renoises ? 1 : Math.ceil(PATH_LEVELS / state.steps);
     let x = noise.slice(0, 2 * PATHS).map((v) => v * model.sigma_max);
     const ways = Array.from({ length: PATHS }, () => []);
     const add = (points, t) => ways.forEach((way, i) => way.push([points[2 * i] * shrink(t), points[2 * i + 1] * shrink(t)]));
@@ -51,6 +52,7 @@ export function sampleScene(spec, models, noise) {
         const t = (from + (j / between) * (to - from)) ** model.rho; // evenly spaced as the samplers' grid is
         add(yield* jumped(model, x, times[k], t, state, k), t);
       }
+      if (renoises && k < state.steps - 1) add(yield* jumped(model, x, times[k], 0, state, k), 0);
       x = yield* jumped(model, x, times[k], times[k + 1], state, k);
     }
     add(x, 0);

@@ -76,7 +76,7 @@ export function mount(element, spec) {
     ctx.lineWidth = 3;
     ctx.strokeRect(x - 1, y - 1, cell + 1, cell + 1);
     axis(ctx, color, left, bottom, cell, "from t");
-    label(ctx, color, "to s", left + cell * 3, top + cell * 3);
+    label(ctx, color, "to s", left - 6, bottom - last * 0.75 * cell, "right");
     for (const level of [0, Math.round(last / 2), last]) {
       label(ctx, color, say(level), left - 6, bottom - (level + 0.5) * cell, "right");
     }
@@ -106,7 +106,7 @@ export function mount(element, spec) {
       ctx.fill();
     };
     for (let m = 0; m < count; m++) {
-      line(levels.map((_, level) => place(level, at(level, m))), "line", 1);
+      line(levels.map((_, level) => place(level, at(level, m))), "data", 1);
       if (state.s < state.t) line([place(state.t, at(state.t, m)), place(state.s, landing(state.t, state.s, m))], "path", 1.25);
     }
     for (let m = 0; m < count; m++) {
@@ -151,8 +151,8 @@ export function mount(element, spec) {
     move(from, t);
     move(to, s);
   });
-  legend(panel, [["path", "error of a jump"], ["fg", "taught"]]);
-  legend(panel, [["data", "the ODE"], ["sample", "the model"]]);
+  legend(panel, [["path", "error of a jump: the paler the smaller"], ["fg", "taught"]]);
+  legend(panel, [["fg", "start"], ["path", "the jump"], ["sample", "the model's end"], ["data", "the ODE"]]);
   panel.append(figure.words);
   const stopWatching = watchPage(root, show, canvas);
   update();
