@@ -6,10 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .records import Run
+from .records import Run, versions
 from .remember import remembered_folder
 
 if TYPE_CHECKING:
+    from .datasets.task import Task
     from .training import TrainConfig
 
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -34,6 +35,15 @@ def shipped(name: str) -> Path:
     if not path.exists():
         raise FileNotFoundError(f"{path} is not there: the book runs in a checkout of the repository, with its data/")
     return path
+
+
+def made(task: "Task", transitions: int, seed: int) -> str:
+    """`task.make(transitions, seed)`, or a copy of that dataset from when the book was last built; see `remember`."""
+    from minari.storage import get_dataset_path
+
+    remembered_folder(lambda: task.make(transitions, seed), get_dataset_path(task.dataset_id),
+                      {"task": task.name, "transitions": transitions, "seed": seed, "mujoco": versions()["mujoco"]})
+    return task.dataset_id
 
 
 def trained(config: "TrainConfig", out: str) -> Run:
@@ -63,10 +73,25 @@ def cost(chapter: str):
     return Markdown(f"*{said}*")
 
 
+def source(*objects):
+    """The library's own code of functions, methods or classes, coloured as the page's other code is."""
+    from inspect import getsource
+    from textwrap import dedent
+
+    from IPython.display import display
+    from pygments import highlight
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import PythonLexer
+
+    code = "\n".join(dedent(getsource(one)) for one in objects)
+    coloured = highlight(code, PythonLexer(), HtmlFormatter(cssclass="highlight"))  # colours: the page's style sheet
+    display({"text/html": coloured, "text/plain": code}, raw=True)
+
+
 def results(*runs: Run) -> list[dict]:
     """The recorded evaluations of finished runs, a row each, ready for `table`."""
     return [{"method": e["method"], "checkpoint": f"{e['checkpoint']}, {e['checkpoint_step']:,}",
-             "K": e["sampling_steps"], "noise": e["noise_scale"], "episodes": e["episodes"],
+             "K": e["sampling_steps"], "noise": f"{e['noise_scale']:g}", "episodes": e["episodes"],
              "success": e["success_rate"], "95 % interval": "{:.3f} to {:.3f}".format(*e["success_ci95"]),
              "fell": e["fallen_rate"], "steps to the goal": round(e["steps_to_success_mean"]),
              "ms an action": e["action_latency_ms"]}

@@ -20,6 +20,7 @@ def maze(ax: "Axes", task: "Task") -> "Axes":
     """Draws the walls of an AntMaze task (metres, seen from above), its start and its goal."""
     import gymnasium as gym
     from matplotlib.patches import Circle
+    from matplotlib.ticker import MaxNLocator
 
     from .collect.planner import MazePlanner
     from .worlds.antmaze import raw_antmaze_env
@@ -32,9 +33,10 @@ def maze(ax: "Axes", task: "Task") -> "Axes":
     for cell, color, name in ((task.maze.eval_start, BLUE, "start"), (task.maze.eval_goal, RED, "goal")):
         x, y = plan.cell_to_xy(cell)
         ax.add_patch(Circle((x, y), 0.9, color=color, alpha=0.35, zorder=1))
-        ax.annotate(name, (x, y - 1.5), ha="center", color=color, fontsize=9, path_effects=_halo())
+        ax.annotate(name, (x, y - 1.1), ha="center", va="top", color=color, fontsize=9, zorder=5, path_effects=_halo())
     ax.set_aspect("equal")
     ax.autoscale_view()
+    ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.set_xlabel("x (m)")
     ax.set_ylabel("y (m)")
     return ax
@@ -74,13 +76,19 @@ def episodes(ax: "Axes", shown: Sequence["Episode"]) -> "Axes":
 def curves(run: "Run", names: dict[str, str], **style):
     """Learning curves of a run side by side: metric -> title. Returns the figure."""
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import MaxNLocator
 
     metrics = run.metrics()
-    figure, axes = plt.subplots(1, len(names), figsize=(3.2 * len(names), 2.6), layout="constrained")
-    for ax, (name, title) in zip(np.atleast_1d(axes), names.items(), strict=True):
+    columns = min(len(names), 2)
+    rows = -(-len(names) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(3.6 * columns, 2.4 * rows), layout="constrained", squeeze=False)
+    for ax in axes.flat[len(names):]:
+        ax.set_axis_off()
+    for ax, (name, title) in zip(axes.flat, names.items(), strict=False):
         ax.plot(metrics["step"], metrics[name], **({"color": BLUE, "lw": 1.2} | style))
         ax.set_title(title, fontsize=10)
         ax.set_xlabel("updates")
+        ax.xaxis.set_major_locator(MaxNLocator(4))
         ax.grid(alpha=0.3)
     return figure
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from . import Exercise, Mistake
+from . import Exercise, Mistake, Reading
 
 # ---- 4.1: the endpoint of a jump, endpoint(x, y, t, s)
 
@@ -103,8 +103,22 @@ AVERAGE_MISTAKES = (
     Mistake(lambda slow, fast, d: 0.999 * slow + 0.001 * fast, "0.999 is an example: use decay."),
 )
 
+# ---- 4.4: what the first of two jumps decides, from 10 over 4 to 1
+
+SHARE = Reading(1 / 6, 0.003, (
+    Mistake(5 / 6, "That is the second jump's share."),
+    Mistake(0.25, "That is s/u, what the second jump leaves of y; the shares are of the *whole's* endpoint."),
+    Mistake(2 / 3, "That is how much of the way in t the first jump makes; phi does not count that way."),
+    Mistake(0.1, "That is s/t, what the whole leaves of x."),
+    Mistake(0.6, "That is 1 - u/t, what the first jump puts in at u; the second keeps s/u of it."),
+    Mistake(0.15, "That is its part in the point at s; the endpoint's is that divided by 1 - s/t."),
+    Mistake(0.4, "That is u/t, what the first jump leaves of x."),
+    Mistake(0.5, "Not half: the nearer u is to t, and s to 0, the less the first jump says."),
+))
+
 EXERCISES = {
     "4.1": Exercise(_endpoint, _jump_inputs, ENDPOINT_MISTAKES),
     "4.2": Exercise(_composed, _composed_inputs, COMPOSED_MISTAKES),
     "4.3": Exercise(_average, _average_inputs, AVERAGE_MISTAKES),
+    "4.4": SHARE,
 }

@@ -1,7 +1,7 @@
 """A report's rows as people read them: titled tables of text."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..book import markdown
 from .report import Report
@@ -20,8 +20,8 @@ class Table:
 
 
 def tables(report: Report) -> list[Table]:
-    """The report's tables that have rows."""
-    return [table for table in _all(report) if table.rows]
+    """The report's tables that have rows, without columns that no row fills."""
+    return [replace(table, rows=_filled(table.rows)) for table in _all(report) if table.rows]
 
 
 def to_markdown(report: Report) -> str:
@@ -80,6 +80,10 @@ def _all(report: Report) -> Iterator[Table]:
           "published": _number(row["published"]), "source": row["source"]} for row in report.published])
     yield Table("Not run", "Planned or begun, without a score.",
                 [{**row, "seed": NONE if row["seed"] is None else row["seed"]} for row in report.not_run])
+
+
+def _filled(rows: list[dict]) -> list[dict]:
+    return [{name: row[name] for name in row if any(other[name] != NONE for other in rows)} for row in rows]
 
 
 def _runs(row: dict) -> str:

@@ -163,7 +163,7 @@ export function mount(element, spec) {
   slider(panel, { label: "Noise scale", min: 0, max: spec.most_noise, step: 0.1, value: settings.noise, say: (v) => v.toFixed(1) }, set("noise"));
   const [start] = buttons(panel, [["Start", () => (running ? pause() : run())], ["New episode", walkAnew],
                                   [`Run ${spec.episodes} episodes`, evaluateHere]]);
-  legend(panel, [["sample", "reaches the goal"], ["path", "ends on its back; its up"], ["muted", "out of time"]]);
+  legend(panel, [["sample", "reaches the goal"], ["path", "ends on its back; its up axis"], ["muted", "out of time"]]);
   panel.append(figure.words, results);
   const stopWatching = watchPage(root, show, canvas);
   rest(`The ant stands at the start, ${inWords(settings)}.`);

@@ -90,7 +90,7 @@ function torques(view, drawn, { left, top, width, height }) {
     });
   }
   ctx.globalAlpha = 1;
-  words(view, "torques of its motors", left + width / 2, top + height - 10, "center");
+  words(view, "its torques", left + width / 2, top + height - 10, "center");
 }
 
 function words({ ctx, color }, text, x, y, align) {

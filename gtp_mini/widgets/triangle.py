@@ -71,7 +71,8 @@ def taught_jumps(method: str, data: Tensor, updates: int = 100, **settings) -> T
         return phi(self, x, t, s, obs)
 
     with patch.object(FlowMap, "phi", listening):
-        fit_agent({"action": data}, METHODS[method].clone or method, updates, width=8, **settings)
+        fit_agent({"action": data}, METHODS[method].clone or method, updates, width=8,
+                  callback=lambda done, agent: None, **settings)  # who looks at every update gets no remembered fit
     return torch.cat(asked)
 
 

@@ -11,6 +11,7 @@ from refresh_readme import README, RUNS, refreshed
 from gtp_mini import book, plots
 from gtp_mini.collect.planner import MazePlanner
 from gtp_mini.datasets.tasks import TASKS
+from gtp_mini.flow_map import FlowMap
 from gtp_mini.records import Run
 
 matplotlib.use("Agg")
@@ -29,6 +30,16 @@ def ax():
 def test_a_table_has_a_line_a_row_and_three_digits():
     lines = book.table([{"K": 1, "W1": 0.12345}, {"K": 2, "W1": 1.0}]).data.splitlines()
     assert lines == ["| K | W1 |", "| --- | --- |", "| 1 | 0.123 |", "| 2 | 1.000 |"]
+
+
+def test_source_is_shown_as_it_stands_coloured_and_plain(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append((data, raw)))
+    book.source(FlowMap.phi, book.tier)
+    (data, raw), = shown
+    assert raw and data["text/html"].startswith('<div class="highlight">') and "<style" not in data["text/html"]
+    assert data["text/plain"].startswith("def phi(self") and "\n    check_samples(" in data["text/plain"]
+    assert "\ndef tier(" in data["text/plain"]
 
 
 def test_the_cost_of_every_chapter_with_code_is_on_record():

@@ -141,6 +141,12 @@ def test_methods_are_taught_where_their_papers_say(method, holds):
         assert (t == s).float().mean() > 0.3 and (s < t).float().mean() > 0.3 and (s == 0).any()
 
 
+def test_what_is_taught_is_seen_again_where_fits_are_remembered(monkeypatch, tmp_path):
+    monkeypatch.setenv("GTP_FITS", str(tmp_path))
+    data = MODES.sample(50, torch.Generator().manual_seed(0))
+    assert torch.equal(taught_jumps("gtp", data, updates=2), taught_jumps("gtp", data, updates=2))
+
+
 def test_shares_of_the_cells_are_those_of_the_times():
     times = torch.tensor([[80.0, 0.0], [80.0, 0.0], [80.0, 80.0], [0.002, 0.002]])
     model = FlowMap(FlowMapConfig(1, width=8))

@@ -11,7 +11,10 @@ from gtp_mini import book, remember, training
 from gtp_mini.agents import METHODS, method_config
 from gtp_mini.agents.gtp import GTP
 from gtp_mini.agents.gtp_sd import GTPSD
+from gtp_mini.datasets.task import Task
+from gtp_mini.datasets.tasks import get_task
 from gtp_mini.datasets.toys import RING_RADIUS, toy
+from gtp_mini.datasets.transitions import load_transitions
 from gtp_mini.fitting import fit_agent
 from gtp_mini.training import TrainConfig
 
@@ -206,3 +209,17 @@ def test_moments_of_a_training_are_remembered_with_all_that_the_agent_was(monkey
             assert state.keys() == wanted.keys()
             assert all(torch.equal(state[name], value) for name, value in wanted.items())
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_data_of_the_book_are_remembered_whole(monkeypatch, tmp_path):
+    def made_in(name, transitions=500):
+        monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / name))
+        return load_transitions(book.made(get_task("multigoal"), transitions, seed=3)).fingerprint
+
+    monkeypatch.setenv(remember.FOLDER, str(tmp_path / "fits"))
+    first = made_in("one")
+    with monkeypatch.context() as patch:
+        patch.setattr(Task, "make", lambda *given: pytest.fail("they were made again"))
+        assert made_in("two") == first
+    assert get_task("pointmaze").make(300, seed=0) == "gtp/pointmaze-v0"  # beside a copy others can be made
+    assert made_in("three", transitions=400) != first

@@ -39,6 +39,10 @@ class TestNotebook:
         assert compared, f"no cell of {chapter.name} is tagged {COMPARED}: nbval would compare nothing"
         assert all(cell.outputs for cell in compared), f"a compared cell of {chapter.name} prints nothing"
 
+    def test_its_code_is_as_wide_as_a_page(self, chapter):
+        lines = [line for cell in code_cells(committed(chapter)) for line in cell.source.splitlines()]
+        assert [line for line in lines if len(line) > 92] == []  # wider ones are cut at 1400 pixels
+
     def test_it_is_small(self, chapter):
         for cell in code_cells(committed(chapter)):
             assert [keep(output, cell) for output in cell.outputs] == cell.outputs, STALE

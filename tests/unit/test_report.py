@@ -67,7 +67,10 @@ def test_what_is_not_on_record_is_none():
     for name in ("interval_over_runs", "fell", "steps_to_success", "last_three", "best_checkpoint", "highest_watched",
                  "fast_action_latency_ms"):
         assert row[name] is None
-    assert "| - |" in to_markdown(make_report([record(UMAZE, "gtp", 0, [evaluation(0.0)])]))
+    unfilled = to_markdown(make_report([record(UMAZE, "gtp", 0, [evaluation(0.0)])]))
+    assert "| steps to the goal |" not in unfilled and "| - |" not in unfilled  # columns that no row fills are left out
+    half_filled = to_markdown(make_report([record(UMAZE, "gtp", 0, [evaluation(0.0)]), *runs(MEDIUM, "gtp", 1.0)]))
+    assert "| steps to the goal |" in half_filled and "| - |" in half_filled
 
 
 def test_the_last_checkpoint_counts_and_the_others_are_shown_beside_it():
