@@ -21,6 +21,7 @@ class QEnsemble(Observer):
         self.network = ensemble_mlp(members, sizes, activation, layer_norm)
 
     def forward(self, obs: Tensor, action: Tensor) -> Tensor:
+        """Q of each member, (members, B), at observations (B, O) and actions (B, A)."""
         x = torch.cat([self.see(obs), action], dim=-1)
         return self.network(x.expand(self.members, *x.shape)).squeeze(-1)
 
@@ -44,6 +45,7 @@ class ValueNet(Observer):
         self.network = ensemble_mlp(1, [self.seen_dim] + [width] * depth + [1], activation, layer_norm)
 
     def forward(self, obs: Tensor) -> Tensor:
+        """V, (B,), at observations (B, O)."""
         return self.network(self.see(obs)[None]).squeeze(-1)[0]
 
 

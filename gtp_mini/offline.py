@@ -100,8 +100,15 @@ def _drop_widget_state(app, doctree) -> None:
 
 
 def _take_words_as_they_are(app, what, name, obj, options, lines) -> None:
-    """Docstrings are plain text: |x| and * in them are absolute values and products."""
-    lines[:] = [line.replace("|", "\\|").replace("*", "\\*") for line in lines]
+    """Docstrings are plain text: |x| and * are absolute values and products; bullets and literal blocks stay."""
+    literal = False
+    for number, line in enumerate(lines):
+        literal = literal and (not line.strip() or line.startswith("    "))
+        if not literal:
+            bullet = re.match(r"\s*\* ", line)
+            start = bullet.end() if bullet else 0
+            lines[number] = line[:start] + line[start:].replace("|", "\\|").replace("*", "\\*")
+        literal = literal or line.endswith("::")
 
 
 def setup(app) -> dict:

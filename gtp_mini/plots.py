@@ -64,7 +64,7 @@ def ways(ax: "Axes", paths: Iterable[np.ndarray], successes: Sequence[bool] | No
     """Draws paths, each (T, >= 2) with x and y first: green if it succeeded, red if not, grey if that is not said."""
     for i, path in enumerate(paths):
         color = GREY if successes is None else GREEN if successes[i] else RED
-        ax.plot(path[:, 0], path[:, 1], color=color, lw=0.8, alpha=0.6, zorder=2)
+        ax.plot(path[:, 0], path[:, 1], color=color, lw=0.8, alpha=0.8, zorder=2)
     return ax
 
 
@@ -88,7 +88,7 @@ def curves(run: "Run", names: dict[str, str], **style):
         ax.plot(metrics["step"], metrics[name], **({"color": BLUE, "lw": 1.2} | style))
         ax.set_title(title, fontsize=10)
         ax.set_xlabel("updates")
-        ax.xaxis.set_major_locator(MaxNLocator(4))
+        ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
         ax.grid(alpha=0.3)
     return figure
 

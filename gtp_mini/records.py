@@ -1,5 +1,7 @@
 """A run's folder: everything needed to trust a number, repeat it, or go on.
 
+In it lie::
+
     config.json       the whole configuration, defaults included
     versions.json     packages, Python, git commit, device, processor
     metrics.csv       one row per logging interval: means over the interval

@@ -2,13 +2,13 @@
 
 GTP's target a + u z is a point of the data's noise, not of the model's trajectory, and shrinks what is learnt (chapter
 5 of the book). Here the model is compared with itself along its own trajectory; the denoising term alone carries the
-data and the weights. After Boffi et al. 2025 (arXiv 2505.18825), rewritten for x_t = a + t z and the endpoint phi.
+data and the weights. After Boffi et al. 2025 (arXiv 2505.18825), rewritten for x_t = a + t z and the endpoint phi::
 
     progressive   Phi(x, t, s) = Phi(Phi(x, t, u), u, s)        one far jump is two nearer ones
     Lagrangian    d/ds Phi(x, t, s) = f(Phi(x, t, s), s)        the end of a jump moves with the field
     Eulerian      (d/dt + f(x, t) d/dx) Phi(x, t, s) = 0        and forgets where on its trajectory it began
 
-Every loss is
+Every loss is::
 
     w lambda(t') ||a - phi(a_t', t', t')||^2  +  distillation_weight * lambda(t) ||phi(x, t, s) - target||^2,
 

@@ -1,5 +1,7 @@
 """From a plan file to its cells. What a plan cannot mean is refused before anything runs.
 
+A plan is TOML::
+
     steps = 50_000                           # shared: any of SHARED, for all groups
     settings = {width = 256}
     eval = {every = 5_000, episodes = 100, sampling_steps = [1, 2, 5]}

@@ -41,7 +41,7 @@ class TestNotebook:
 
     def test_its_code_is_as_wide_as_a_page(self, chapter):
         lines = [line for cell in code_cells(committed(chapter)) for line in cell.source.splitlines()]
-        assert [line for line in lines if len(line) > 92] == []  # wider ones are cut at 1400 pixels
+        assert [line for line in lines if len(line) > 88] == []  # wider ones are cut at 1400 pixels
 
     def test_it_is_small(self, chapter):
         for cell in code_cells(committed(chapter)):
