@@ -101,14 +101,16 @@ def _drop_widget_state(app, doctree) -> None:
 
 def _take_words_as_they_are(app, what, name, obj, options, lines) -> None:
     """Docstrings are plain text: |x| and * are absolute values and products; bullets and literal blocks stay."""
-    literal = False
+    block = None  # how far the line before a literal block is indented, within the block
     for number, line in enumerate(lines):
-        literal = literal and (not line.strip() or line.startswith("    "))
-        if not literal:
+        indent = len(line) - len(line.lstrip())
+        if block is not None and line.strip() and indent <= block:
+            block = None
+        if block is None:
             bullet = re.match(r"\s*\* ", line)
             start = bullet.end() if bullet else 0
             lines[number] = line[:start] + line[start:].replace("|", "\\|").replace("*", "\\*")
-        literal = literal or line.endswith("::")
+            block = indent if line.endswith("::") else None
 
 
 def setup(app) -> dict:

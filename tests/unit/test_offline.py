@@ -9,7 +9,7 @@ from docutils import nodes
 from docutils.utils import new_document
 
 from gtp_mini.alternatives import TextAlternatives
-from gtp_mini.offline import FONT_PRELOAD, copy_scripts, package_folder, use_local_plotly
+from gtp_mini.offline import FONT_PRELOAD, _take_words_as_they_are, copy_scripts, package_folder, use_local_plotly
 from gtp_mini.remember import sources_hash
 
 
@@ -68,3 +68,11 @@ def test_pictures_are_described_by_what_is_said_of_them():
     TextAlternatives(document).run()
     assert first["alt"] == second["alt"] == "What to see: it falls." and given["alt"] == "a page"
     assert alone["alt"] == "A figure, drawn by the code above."
+
+
+def test_stars_are_products_but_for_bullets_and_literal_blocks():
+    lines = ["a * b and |x|", "", "* one * two", "    as it is::", "", "        p * |q|", "    a * b", "as it is::", "",
+             "    p * |q|", "", "    *args", "a * b"]
+    _take_words_as_they_are(None, "module", "name", None, None, lines)
+    assert lines == ["a \\* b and \\|x\\|", "", "* one \\* two", "    as it is::", "", "        p * |q|", "    a \\* b",
+                     "as it is::", "", "    p * |q|", "", "    *args", "a \\* b"]
