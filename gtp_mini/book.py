@@ -68,8 +68,8 @@ def cost(chapter: str):
             f"of memory on {record['cores']} cores ({record['processor']}); it downloads nothing.")
     if "full" in record:
         full = record["full"]
-        said += (f" With `GTP_TIER=full` set before Jupyter is started, which trains longer what is trained here, "
-                 f"it took {full['minutes']:.1f} minutes and {full['peak_mb'] / 1000:.1f} GB.")
+        said += (f" With `GTP_TIER=full` set before Jupyter is started, which trains longer where a chapter "
+                 f"trains, it took {full['minutes']:.1f} minutes and {full['peak_mb'] / 1000:.1f} GB.")
     return Markdown(f"*{said}*")
 
 
@@ -110,9 +110,9 @@ def provenance() -> tuple[list[dict], list[dict], list[dict], list[dict]]:
         run = Run.open(config.parent)
         made, c = run.read_json("versions.json"), run.config
         episodes = [e["episodes"] for e in run.evaluations() if not e["during_training"]]
-        runs.append({"folder": f"data/{config.parent.name}", "task": c["task"], "method": c["method"],
-                     "updates": f"{c['steps']:,}", "seed": c["seed"], "episodes": min(episodes, default=0),
-                     "processor": made["processor"], "torch": made["torch"], "MuJoCo": made["mujoco"],
+        runs.append({"folder": f"data/{config.parent.name}", "method": c["method"], "updates": f"{c['steps']:,}",
+                     "seed": c["seed"], "episodes": min(episodes, default=0),
+                     "made with": f"{made['processor']}, torch {made['torch']}, MuJoCo {made['mujoco']}",
                      "commit": made["git"]})
     for file in sorted((DATA / "benchmark").glob("*.jsonl")):
         records = read_records(file)
@@ -121,7 +121,7 @@ def provenance() -> tuple[list[dict], list[dict], list[dict], list[dict]]:
                           "tasks": len({r["task"] for r in records}),
                           "seeds": len({r["seed"] for r in records}),
                           "updates": f"{sum(r['updates'] for r in records):,}",
-                          "hours": sum(r["seconds"] for r in records) / 3600,
+                          "hours": f"{sum(r['seconds'] for r in records) / 3600:.1f}",
                           "processors": ", ".join(sorted({v["processor"] for v in made})),
                           "commits": len({v["git"] for v in made})})
     for part in PARTS.values():
@@ -129,13 +129,21 @@ def provenance() -> tuple[list[dict], list[dict], list[dict], list[dict]]:
         known = [row["versions"] for row in rows]
         study.append({"part": part.name, "question": part.question, "runs": len(rows),
                       "seeds": len({row["cell"].get("seed") for row in rows}),
-                      "hours": sum(row["seconds"] for row in rows) / 3600,
+                      "hours": f"{sum(row['seconds'] for row in rows) / 3600:.1f}",
                       "processors": ", ".join(sorted({v["processor"] for v in known})),
                       "commits": len({v["git"] for v in known})})
-    chapters = [{"chapter": name, "minutes": cost["minutes"], "GB": cost["peak_mb"] / 1000,
-                 "minutes, full tier": cost["full"]["minutes"], "cores": cost["cores"],
-                 "processor": cost["processor"]} for name, cost in json.loads(COSTS.read_text()).items()]
+    order = (DATA.parent / "book" / "_toc.yml").read_text("utf8").index
+    costs = sorted(json.loads(COSTS.read_text()).items(), key=lambda item: order(item[0]))
+    chapters = [{"chapter": _title(name), "minutes": f"{cost['minutes']:.1f}", "GB": f"{cost['peak_mb'] / 1000:.1f}",
+                 "minutes, full tier": f"{cost['full']['minutes']:.1f}", "cores": cost["cores"],
+                 "processor": cost["processor"]} for name, cost in costs]
     return runs, benchmark, study, chapters
+
+
+def _title(chapter: str) -> str:
+    """The first heading of a chapter's source."""
+    text = (DATA.parent / "book" / f"{chapter}.md").read_text("utf8")
+    return next(line.removeprefix("# ") for line in text.splitlines() if line.startswith("# "))
 
 
 def markdown(rows: list[dict]) -> str:

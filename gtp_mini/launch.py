@@ -1,11 +1,14 @@
 """A Sphinx extension: buttons that open a chapter elsewhere, each with a file that can be opened there.
 
+Pages without code have none.
+
 * "Notebook" is the chapter as it was run for the book, to open in JupyterLab: always there, also without a network.
 * "Colab" and "Binder" open the committed notebook of the repository that the book was built from, if its `origin` is on
   GitHub: in a fork they are the fork's. Colab opens no Markdown, so it is never the chapter's source.
 * "JupyterHub" is there if `launch_buttons: jupyterhub_url` in _config.yml says where the hub is.
 """
 
+import json
 import re
 import shutil
 import subprocess
@@ -42,9 +45,14 @@ def addresses(page: str, repository: tuple[str, str] | None, hub: str = "", bran
     return found
 
 
+def has_code(notebook: Path) -> bool:
+    """Whether there is such a notebook, and a code cell in it."""
+    return notebook.exists() and any(c["cell_type"] == "code" for c in json.loads(notebook.read_text("utf8"))["cells"])
+
+
 def _add_buttons(app, pagename, templatename, context, doctree) -> None:
     run = Path(app.outdir).parent / "jupyter_execute" / f"{pagename}.ipynb"
-    if "header_buttons" not in context or not run.exists():
+    if "header_buttons" not in context or not has_code(run):
         return
     target = Path(app.outdir) / "_sources" / f"{pagename}.ipynb"
     target.parent.mkdir(exist_ok=True)

@@ -3,7 +3,7 @@
 * MathJax and plotly are copied from installed Python packages into the site: no page asks another host for anything.
 * The execution cache knows the library: when its sources, the shipped data or the tier change, all chapters run again.
 * Thebe (code that runs on another host's kernels) is left out, as are preloads that a page opened from disk is refused.
-* Docstrings are plain text, and stand in the reference as they are.
+* Docstrings are plain text, and stand in the reference as they are; what Python itself says of a field is left out.
 * Interactive figures carry their own HTML: the state of Jupyter's widgets, a second copy of the weights, is left out.
 * Pictures have the words that say what is to be seen in them as their text alternative, not a file's name.
 """
@@ -21,6 +21,7 @@ FONT_PRELOAD = re.compile(r'\s*<link rel="preload" as="font"[^>]*>')  # the styl
 
 SCROLLABLE = ('<div class="pst-scrollable-table-container">',  # by the keyboard, too
               '<div class="pst-scrollable-table-container" tabindex="0">')
+TO_KEEP = re.compile(r'(<a href="[^"]*_sources/[^"]*") target="_blank"')  # a tab would show it as text
 NO_LIST = ('<div role="list" class="citation-list">', '<div class="citation-list">')  # docutils': it has no list items
 
 
@@ -33,7 +34,7 @@ def package_folder(name: str) -> Path:
 
 
 def copy_scripts(static: Path) -> None:
-    """Puts MathJax (with its fonts and extensions), plotly and our style sheet into the folder of static files."""
+    """Puts MathJax (with its fonts and extensions), plotly and our own two files into the folder of static files."""
     mathjax = package_folder("mathjax") / "static" / "mathjax" / "es5"
     for part in MATHJAX_PARTS:
         source, target = mathjax / part, static / "mathjax" / part
@@ -42,7 +43,8 @@ def copy_scripts(static: Path) -> None:
             shutil.copytree(source, target, dirs_exist_ok=True)
         else:
             shutil.copyfile(source, target)
-    shutil.copyfile(LIBRARY / "widgets" / "book.css", static / "book.css")
+    for ours in ("book.css", "book.js"):
+        shutil.copyfile(LIBRARY / "widgets" / ours, static / ours)
     shutil.copyfile(package_folder("plotly") / "package_data" / "plotly.min.js", static / "plotly.min.js")
 
 
@@ -82,6 +84,7 @@ def _copy_into_site(app, exception) -> None:
     for page in Path(app.outdir).rglob("*.html"):
         text = page.read_text("utf8")
         mended = FONT_PRELOAD.sub("", text).replace(*NO_LIST).replace(*SCROLLABLE)
+        mended = TO_KEEP.sub(r"\1 download", mended)
         if mended != text:
             page.write_text(mended, "utf8")
 
@@ -113,17 +116,31 @@ def _take_words_as_they_are(app, what, name, obj, options, lines) -> None:
             block = indent if line.endswith("::") else None
 
 
+def _skip_what_python_says(app, what, name, obj, skip, options) -> bool | None:
+    """A named tuple's fields have a line of Python's own, "Alias for field number 0"."""
+    return True if (getattr(obj, "__doc__", None) or "").startswith("Alias for field") else None
+
+
+def _say_what_a_default_is(app, what, name, obj, options, signature, returned) -> tuple:
+    """A dataclass's default that is made anew is shown as what it is not: `<factory>`."""
+    return signature and signature.replace("<factory>", "..."), returned
+
+
 def setup(app) -> dict:
     """Called by Sphinx (see _config.yml)."""
-    from .alternatives import TextAlternatives
+    from .typesetting import ClosePunctuation, TextAlternatives
 
     app.add_config_value("gtp_mini_sources", "", "env")
     app.connect("config-inited", _use_keyed_cache)
     app.connect("doctree-read", _drop_widget_state)
     app.connect("html-page-context", _drop_thebe, priority=900)  # after the extensions that add scripts
     app.add_css_file("book.css")
+    app.add_js_file("book.js", loading_method="defer")
     app.add_post_transform(TextAlternatives)
+    app.add_post_transform(ClosePunctuation)
     app.setup_extension("sphinx.ext.autodoc")
     app.connect("autodoc-process-docstring", _take_words_as_they_are)
+    app.connect("autodoc-process-signature", _say_what_a_default_is)
+    app.connect("autodoc-skip-member", _skip_what_python_says)
     app.connect("build-finished", _copy_into_site)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -32,8 +32,10 @@ def maze(ax: "Axes", task: "Task") -> "Axes":
             ax.add_patch(_square(*plan.cell_to_xy(cell), plan.cell_size))
     for cell, color, name in ((task.maze.eval_start, BLUE, "start"), (task.maze.eval_goal, RED, "goal")):
         x, y = plan.cell_to_xy(cell)
+        side = 1 if (cell[0] - 1, cell[1]) not in plan.free_cells else -1  # the word stands in a wall, off the ways
         ax.add_patch(Circle((x, y), 0.9, color=color, alpha=0.35, zorder=1))
-        ax.annotate(name, (x, y - 1.1), ha="center", va="top", color=color, fontsize=9, zorder=5, path_effects=_halo())
+        ax.annotate(name, (x, y + side * 0.75 * plan.cell_size), ha="center", va="center", color=color, zorder=5,
+                    path_effects=halo())
     ax.set_aspect("equal")
     ax.autoscale_view()
     ax.xaxis.set_major_locator(MaxNLocator(5))
@@ -53,7 +55,7 @@ def point_maze(ax: "Axes") -> "Axes":
     for cell, color, name in ((START, BLUE, "start"), (GOAL, RED, "goal")):
         x, y = centre(cell)
         ax.add_patch(Circle((x, y), REACH / 2, color=color, alpha=0.5, zorder=3))
-        ax.annotate(name, (x, y + 0.7), ha="center", color=color, fontsize=9, zorder=3, path_effects=_halo())
+        ax.annotate(name, (x, y + 0.7), ha="center", color=color, fontsize=9, zorder=3, path_effects=halo())
     ax.set_aspect("equal")
     ax.autoscale_view()
     ax.axis("off")
@@ -109,11 +111,11 @@ def success_curves(runs: dict[str, "Run"]):
     return figure
 
 
-def _halo() -> list:
-    """White around a word, so that it is read on any ground."""
+def halo(width: float = 2.5) -> list:
+    """White around a word or a line, so that it is seen on any ground: for `path_effects`."""
     from matplotlib.patheffects import withStroke
 
-    return [withStroke(linewidth=2.5, foreground="white")]
+    return [withStroke(linewidth=width, foreground="white")]
 
 
 def _square(x: float, y: float, size: float):

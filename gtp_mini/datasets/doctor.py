@@ -56,8 +56,8 @@ class Report:
         """Everything as what JSON can hold."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
-    def __str__(self) -> str:
-        """What a person wants to read first, a line a fact, then the warnings."""
+    def facts(self) -> dict[str, str]:
+        """What a person wants to read first, by name; what such data do not have is left out."""
         facts = {
             "episodes": f"{self.episodes:,}, {self.steps:,} steps; {self.length_min} to {self.length_max} steps long, "
                         f"{self.length_mean:.0f} on average",
@@ -74,8 +74,18 @@ class Report:
                             f"deviations {self.observation_std_min:.2g} to {self.observation_std_max:.2g}, "
                             f"{self.constant_entries} constant entries, {self.bad_numbers} bad numbers",
         }
-        lines = [self.dataset_id] + [f"  {name:22}{fact}" for name, fact in facts.items() if fact is not None]
+        return {name: fact for name, fact in facts.items() if fact is not None}
+
+    def __str__(self) -> str:
+        """A line a fact, then the warnings."""
+        lines = [self.dataset_id] + [f"  {name:22}{fact}" for name, fact in self.facts().items()]
         return "\n".join(lines + [f"  warning: {text}" for text in self.warnings])
+
+    def _repr_markdown_(self) -> str:
+        """The same as a notebook shows it."""
+        rows = [f"| {name} | {fact} |" for name, fact in self.facts().items()]
+        told = [f"* **Warning:** {text}" for text in self.warnings]
+        return "\n".join([f"| {self.dataset_id} | |", "| --- | --- |", *rows, "", *told])
 
 
 def inspect(dataset_id: str) -> Report:

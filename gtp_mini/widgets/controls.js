@@ -87,7 +87,9 @@ export function legend(panel, entries) {
   for (const [colour, text, shape = ""] of entries) { // a dot, or the shape of another class
     const mark = make("span", `gtp-mark ${shape}`);
     mark.style.background = `var(--gtp-${colour})`;
-    line.append(mark, text);
+    const entry = make("span", "gtp-entry");
+    entry.append(mark, text);
+    line.append(entry);
   }
   panel.append(line);
 }

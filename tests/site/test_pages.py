@@ -28,6 +28,7 @@ def test_formulas_are_typeset(visit, name):
     assert (marked > 0) == has_math(name)
     assert page.locator(".math mjx-container").count() == marked
     assert page.locator("mjx-merror").count() == 0
+    assert page.locator("mjx-container[tabindex]").count() == 0  # a stop for the Tab key
 
 
 def test_every_interactive_figure_is_there(visit, name):

@@ -56,13 +56,13 @@ def test_a_chapter_that_was_not_measured_says_so():
 def test_provenance_counts_what_is_on_record():
     runs, benchmark, study, chapters_ = book.provenance()
     for row in benchmark:
-        assert row["runs"] == len((book.DATA.parent / row["file"]).read_text().splitlines()) and row["hours"] > 0
+        assert row["runs"] == len((book.DATA.parent / row["file"]).read_text().splitlines()) and float(row["hours"]) > 0
     assert {row["folder"] for row in runs} == {f"data/{name}" for name in SHIPPED}
     lines = {part["part"]: len((book.DATA / "study" / f"{part['part']}.jsonl").read_text().splitlines())
              for part in study}
     assert {part["part"]: part["runs"] for part in study} == lines
-    assert all(len(row["commit"]) == 12 for row in runs) and all(part["hours"] > 0 for part in study)
-    assert {row["chapter"] for row in chapters_} == set(json.loads(book.COSTS.read_text()))
+    assert all(len(row["commit"]) == 12 for row in runs) and all(float(part["hours"]) >= 0 for part in study)
+    assert len(chapters_) == len(json.loads(book.COSTS.read_text())) and chapters_[0]["chapter"] == "From noise to data"
 
 
 def test_a_tier_is_chosen_by_the_environment(monkeypatch):
@@ -102,6 +102,16 @@ def test_the_maze_has_a_square_a_wall_and_marks_the_ends(ax):
 
     plan = MazePlanner(gym.spec(task.maze.env_id).kwargs["maze_map"])
     assert ends == {tuple(plan.cell_to_xy(task.maze.eval_start)), tuple(plan.cell_to_xy(task.maze.eval_goal))}
+
+
+@pytest.mark.parametrize("task", [name for name in TASKS if name.startswith("antmaze")])
+def test_words_in_a_maze_stand_in_its_walls(ax, task):
+    task = TASKS[task]
+    plots.maze(ax, task)
+    walls = [p.get_xy() for p in ax.patches if hasattr(p, "get_xy")]
+    assert [word.get_text() for word in ax.texts] == ["start", "goal"]
+    for word in ax.texts:
+        assert any((corner <= word.xy).all() and (word.xy <= np.add(corner, 4)).all() for corner in walls)
 
 
 def test_the_point_maze_has_its_walls_and_ends(ax):

@@ -146,6 +146,7 @@ def test_data_without_goals_or_maze_are_described():
     assert report.warnings == () and report.reward_counts == {"0.5": 2, "0.25": 1}
     assert report.coverage is report.idle_steps is report.fallen_share is None
     assert "upside down" not in str(report) and "0.5 x 2" in str(report)
+    assert "| rewards | 0.5 x 2, 0.25 x 1 |" in report._repr_markdown_()
 
 
 def test_nothing_usable_is_still_a_report():

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 import gtp_mini
+from gtp_mini import plots
 from gtp_mini.exact import GaussianMixture
 from gtp_mini.flow_map import FlowMap, FlowMapConfig
 from gtp_mini.times import karras_index
@@ -77,6 +78,17 @@ def test_a_flipbooks_pictures_are_what_was_drawn():
     assert len(spec["pictures"]) == len(spec["words"]) == 4
     image = np.asarray(Image.open(io.BytesIO(base64.b64decode(spec["pictures"][-1]))).convert("RGB"))
     assert image.shape == (spec["size"][1], spec["size"][0], 3) and (image == COLOURS["blue"]).all()
+
+
+def test_a_rare_colour_stays_the_colour_that_it_is():
+    def drawn(figure, level):
+        ways = np.random.default_rng(level).normal(scale=0.3, size=(40, 40, 2)).cumsum(1) + (4, -4)
+        plots.ways(plots.point_maze(figure.subplots()), ways, [i % 2 == 0 for i in range(40)])
+        return "A blue word, and forty ways in two other colours."
+
+    spec = Flipbook(drawn, {"Level": [1, 2]}, size=(4.6, 4.6))._spec
+    image = np.asarray(Image.open(io.BytesIO(base64.b64decode(spec["pictures"][0]))).convert("RGB")).astype(int)
+    assert abs(image - (0, 0x72, 0xB2)).max(-1).min() < 30
 
 
 @pytest.mark.parametrize("arguments, message", [

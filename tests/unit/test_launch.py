@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 from pages import ROOT
 
-from gtp_mini.launch import COMMITTED, addresses, origin
+from gtp_mini.launch import COMMITTED, addresses, has_code, origin
 
 
 def clone_of(folder, url):
@@ -40,3 +40,13 @@ def test_what_is_opened_is_a_notebook_that_is_committed():
     for place in ("Binder", "JupyterHub"):
         assert parse_qs(urlparse(found[place]).query)["urlpath"][0].endswith(f"{COMMITTED}/the_data.ipynb")
     assert parse_qs(urlparse(found["JupyterHub"]).query)["repo"] == ["https://github.com/o/n"]
+
+
+def test_pages_without_code_have_no_notebook_to_open():
+    assert has_code(ROOT / COMMITTED / "the_data.ipynb") and not has_code(ROOT / COMMITTED / "glossary.ipynb")
+
+
+def test_a_page_of_words_alone_has_no_code(tmp_path):
+    page = tmp_path / "page.ipynb"
+    page.write_text('{"cells": [{"cell_type": "markdown", "source": "# Words"}]}')
+    assert not has_code(page)

@@ -8,9 +8,9 @@ import pytest
 from docutils import nodes
 from docutils.utils import new_document
 
-from gtp_mini.alternatives import TextAlternatives
 from gtp_mini.offline import FONT_PRELOAD, _take_words_as_they_are, copy_scripts, package_folder, use_local_plotly
 from gtp_mini.remember import sources_hash
+from gtp_mini.typesetting import ClosePunctuation, TextAlternatives
 
 
 def test_the_hash_sees_every_change_of_name_or_content(tmp_path):
@@ -76,3 +76,15 @@ def test_stars_are_products_but_for_bullets_and_literal_blocks():
     _take_words_as_they_are(None, "module", "name", None, None, lines)
     assert lines == ["a \\* b and \\|x\\|", "", "* one \\* two", "    as it is::", "", "        p * |q|", "    a \\* b",
                      "as it is::", "", "    p * |q|", "", "    *args", "a \\* b"]
+
+
+def test_a_formula_stays_with_the_punctuation_that_touches_it():
+    document = new_document("page")
+    first, alone, bracketed = (nodes.math(text, text) for text in "abc")
+    document += nodes.paragraph("", "", nodes.Text("Let "), first, nodes.Text(", then "), alone,
+                                nodes.Text(" and (see "), nodes.emphasis("", "f"), nodes.Text(" ("), bracketed,
+                                nodes.Text("), at last)."))
+    before = document.astext()
+    ClosePunctuation(document).run()
+    together = [node.astext() for node in document.findall(nodes.inline)]
+    assert together == ["a,", "(c),"] and document.astext() == before and alone.parent is document[0]

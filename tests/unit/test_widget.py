@@ -16,7 +16,8 @@ from gtp_mini.widgets import Condition, FlowMapFigure, World
 from gtp_mini.widgets.weights import describe_model, encode, sample_from
 
 TOLERANCE = 1e-4
-EXPOSE = "\nwindow.gtp = { loadModel, decode, phi, flowMap, gaussian, samplePath, sample, mixtureFlowMap };"
+EXPOSED = "loadModel, decode, phi, flowMap, gaussian, samplePath, sample, mixtureFlowMap, sampleScene"
+EXPOSE = f"\nwindow.gtp = {{ {EXPOSED} }};"
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,54 @@ def test_the_browser_samples_as_the_models_own_sampler_does(page, sampler, clock
         assert torch.allclose(got, sample_from(model, noise, steps), atol=TOLERANCE)
         if sampler != "consistency":  # which draws its own fresh noise
             assert torch.allclose(got, model.sample(30, steps=steps, noise=noise), atol=TOLERANCE)
+
+
+def drawn_ways(page, figure: FlowMapFigure, model, noise, steps: int) -> torch.Tensor:
+    """The ways that the scene of samples draws, as it draws them: (way, point, 2)."""
+    return torch.tensor(page.evaluate("""([spec, model, noise, steps]) => {
+        const canvas = document.createElement("canvas"), ways = [];
+        document.body.append(canvas);
+        const scene = gtp.sampleScene(spec, [gtp.loadModel(model)], gtp.decode(noise));
+        scene.start({ model: 0, steps, scrub: 1, paths: true });
+        while (!scene.step());
+        const pen = canvas.getContext("2d"), half = (canvas.clientWidth || 320) / 2;
+        const place = (x, y) => [(x / half - 1) * spec.limit, (1 - y / half) * spec.limit];
+        pen.moveTo = (x, y) => ways.push([place(x, y)]);
+        pen.lineTo = (x, y) => ways.at(-1).push(place(x, y));
+        scene.show(canvas);
+        canvas.remove();
+        return ways;
+    }""", [figure._spec, describe_model("m", model), encode(noise), steps]))
+
+
+def shrink(figure: FlowMapFigure, t: torch.Tensor | float):
+    """What points at noise level t are multiplied by in the picture, so that noise looks as wide as data."""
+    return figure._spec["data_std"] / (figure._spec["data_std"] ** 2 + t**2) ** 0.5
+
+
+def test_a_consistency_models_way_leads_to_the_data_and_out_again_in_every_round(page):
+    model, noise, figure = random_flow_map("silu", 0), torch.randn(45, 2), small_figure(paths=True)
+    model.config = replace(model.config, sampler="consistency")
+    ways = drawn_ways(page, figure, model, noise, steps=3)
+    assert ways.shape == (40, 6, 2)
+    times, x = model.config.sampling_times(3), 80 * noise
+    for k in range(3):
+        assert torch.allclose(ways[:, 2 * k], (x * shrink(figure, times[k]))[:40], atol=1e-3)  # noised anew
+        with torch.no_grad():
+            data = model(x, times[k], 0.0)
+        assert torch.allclose(ways[:, 2 * k + 1], data[:40], atol=1e-3)  # what it takes for the data
+        x = data + times[k + 1] * noise.roll(-7 * (k + 1), 0)
+
+
+def test_a_flow_maps_way_has_points_that_the_map_gives_between_its_jumps(page):
+    model, noise, figure = random_flow_map("silu", 0), torch.randn(45, 2), small_figure(paths=True)
+    ways = drawn_ways(page, figure, model, noise, steps=2)
+    assert ways.shape == (40, 31, 2)
+    middle = float(model.config.sampling_times(2)[1])
+    with torch.no_grad():
+        expected = model(80 * noise, 80.0, middle) * shrink(figure, middle)
+    assert torch.allclose(ways[:, 15], expected[:40], atol=1e-3)
+    assert torch.allclose(ways[:, -1], sample_from(model, noise, 2)[:40], atol=1e-3)
 
 
 def test_fresh_noise_of_a_round_is_another_rows():

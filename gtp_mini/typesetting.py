@@ -1,4 +1,6 @@
-"""Text alternatives for the pictures of the book: the words that say what is to be seen in them."""
+"""What pages need that their sources do not say: words for pictures, lines that break where they should."""
+
+import re
 
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -21,6 +23,26 @@ class TextAlternatives(SphinxPostTransform):
                 described.clear()
             elif isinstance(node, nodes.title):
                 described.clear()  # the words of another section are not of this picture
+
+
+class ClosePunctuation(SphinxPostTransform):
+    """A formula, and the stop, comma or bracket that touches it, stand on one line."""
+
+    default_priority = 900
+
+    def run(self, **options) -> None:
+        for formula in list(self.document.findall(nodes.math)):
+            line, at = formula.parent, formula.parent.index(formula)
+            before, after = (line[i] if 0 <= i < len(line) else None for i in (at - 1, at + 1))
+            parts = [formula]
+            if isinstance(after, nodes.Text) and (mark := re.match(r"[-.,;:!?)\]'’”]\S*", after)):
+                line[at + 1] = nodes.Text(after[mark.end():])
+                parts.append(nodes.Text(mark.group()))
+            if isinstance(before, nodes.Text) and (mark := re.search(r"\S*[(\[‘“]$", before)):
+                line[at - 1] = nodes.Text(before[:mark.start()])
+                parts.insert(0, nodes.Text(mark.group()))
+            if len(parts) > 1:
+                line[at] = nodes.inline("", "", *parts, classes=["unbroken"])
 
 
 def _is_output(node: nodes.Node) -> bool:
