@@ -37,16 +37,22 @@ class QEnsemble(Observer):
 
 
 class ValueNet(Observer):
-    """V(obs), (B, O) -> (B,); with `place_alone` of the position in it."""
+    """V(obs), (B, O) -> (B,), the mean of its members; with `place_alone` of the position in the observation."""
 
     def __init__(self, obs_dim: int, width: int = 256, depth: int = 3, activation: str = "silu",
-                 layer_norm: bool = True, position_dims: int = 0, place_alone: bool = False):
+                 layer_norm: bool = True, position_dims: int = 0, place_alone: bool = False, members: int = 1):
         super().__init__(obs_dim, position_dims, place_alone)
-        self.network = ensemble_mlp(1, [self.seen_dim] + [width] * depth + [1], activation, layer_norm)
+        self.members = members
+        self.network = ensemble_mlp(members, [self.seen_dim] + [width] * depth + [1], activation, layer_norm)
+
+    def each(self, obs: Tensor) -> Tensor:
+        """V of each member, (members, B), at observations (B, O)."""
+        x = self.see(obs)
+        return self.network(x.expand(self.members, *x.shape)).squeeze(-1)
 
     def forward(self, obs: Tensor) -> Tensor:
         """V, (B,), at observations (B, O)."""
-        return self.network(self.see(obs)[None]).squeeze(-1)[0]
+        return self.each(obs).mean(0)
 
 
 def lower_bound(q: Tensor, spread: float | None = None) -> Tensor:

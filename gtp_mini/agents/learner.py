@@ -32,6 +32,8 @@ class ValueConfig(Config):
     layer_norm: bool = True  # in the critic. Ours; every strong AntMaze method has it
     value: str = "policy"  # V from the policy's own actions; "expectile": from the data's actions alone (IQL); "place":
     # likewise, but V sees nothing but the position, and is an expectile of the data's returns of n_step steps. Ours
+    value_heads: int = 1  # networks whose mean is V, where it is learned from the data; of the place alone, each
+    # follows a target of its own. Ours
     expectile: float = 0.7  # IQL's for locomotion; 0.9 for AntMaze
     value_samples: int = 1  # policy samples whose mean Q is V(s); 0: no V, no advantage. Ours
     target_steps: int = 2  # K of the policy inside the critic's target; GTP samples with the full K = 5
@@ -48,6 +50,7 @@ class ValueConfig(Config):
         check_schedule(self, "critic_lr_schedule")
         check_between(self, 0, 1, "critic_ema")
         check_between(self, 2, 10, "critic_heads")
+        check_between(self, 1, 10, "value_heads")
         check_between(self, 0, 64, "value_samples")
         check_between(self, 1, 64, "target_candidates")
         check_between(self, 1, 1000, "n_step")
@@ -87,7 +90,7 @@ class ValueLearner(Parted):
         self.optimizers = {"critic": adam(self.critic, c.critic_lr)}
         if c.from_data:
             alone = c.value == "place"
-            self.value = ValueNet(obs_dim, width, depth, activation, c.layer_norm, position_dims, alone)
+            self.value = ValueNet(obs_dim, width, depth, activation, c.layer_norm, position_dims, alone, c.value_heads)
             self.target_value = deepcopy(self.value).requires_grad_(False) if alone else None
             self.optimizers["value"] = adam(self.value, c.critic_lr)
 
@@ -147,8 +150,9 @@ class ValueLearner(Parted):
         """
         with torch.no_grad():
             q = self.target_critic.pessimistic(batch["obs"], batch["action"], self.config.spread)
-            wanted = q if self.target_value is None else self._target(batch, self.target_value(batch["next_obs"]))
-        return expectile_loss(wanted - self.value(batch["obs"]), self.config.expectile), q
+            wanted = q if self.target_value is None else self._target(batch, self.target_value.each(batch["next_obs"]))
+        missing = wanted - self.value.each(batch["obs"])  # (heads, B); each head's error counts as if it were alone
+        return self.config.value_heads * expectile_loss(missing, self.config.expectile), q
 
     def critic_loss_by_value(self, batch: Batch, q: Tensor) -> tuple[Tensor, Batch]:
         """Error of Q towards the V just updated, and the advantages over that."""

@@ -239,6 +239,24 @@ def test_it_is_an_expectile_of_returns_by_its_slow_copy():
         torch.testing.assert_close(new, 0.9 * old + 0.1 * fast)
 
 
+def test_heads_of_v_learn_as_each_would_alone_and_v_is_their_mean():
+    together, data = learner(value="place", value_heads=3, n_step=5), batch()
+    alone = [learner(value="place", n_step=5) for _ in range(3)]
+    for i, one in enumerate(alone):
+        for net, own in ((together.value, one.value), (together.target_value, one.target_value)):
+            for many, single in zip(net.parameters(), own.parameters(), strict=True):
+                single.data.copy_(many.data[i : i + 1])
+    before = together.value(data["obs"])
+    for _ in range(4):
+        for values in (together, *alone):
+            values.update(data, None, float("inf"))
+            values.soft_update()
+    each = torch.cat([one.value.each(data["obs"]) for one in alone])
+    torch.testing.assert_close(together.value.each(data["obs"]), each)
+    torch.testing.assert_close(together.value(data["obs"]), each.mean(0))
+    assert each.std(0).min() > 0 and not torch.allclose(before, each.mean(0))
+
+
 def test_it_credits_a_place_with_the_best_way_that_anybody_went_from_there():
     """A corridor of 9 cells, the goal at its right end. Who walks left walks on to the left end: with legs in sight
     their V is that of never arriving; V of the place, and so the gain, tells that they went the wrong way."""
