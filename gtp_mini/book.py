@@ -117,11 +117,11 @@ def provenance() -> tuple[list[dict], list[dict], list[dict], list[dict]]:
     for file in sorted((DATA / "benchmark").glob("*.jsonl")):
         records = read_records(file)
         made = [record["versions"] for record in records]
-        benchmark.append({"file": f"data/benchmark/{file.name}", "runs": len(records),
+        benchmark.append({"file": file.name, "runs": len(records),
                           "tasks": len({r["task"] for r in records}),
                           "seeds": len({r["seed"] for r in records}),
                           "updates": f"{sum(r['updates'] for r in records):,}",
-                          "hours": f"{sum(r['seconds'] for r in records) / 3600:.1f}",
+                          "hours": _rounded(sum(r["seconds"] for r in records) / 3600),
                           "processors": ", ".join(sorted({v["processor"] for v in made})),
                           "commits": len({v["git"] for v in made})})
     for part in PARTS.values():
@@ -129,15 +129,20 @@ def provenance() -> tuple[list[dict], list[dict], list[dict], list[dict]]:
         known = [row["versions"] for row in rows]
         study.append({"part": part.name, "question": part.question, "runs": len(rows),
                       "seeds": len({row["cell"].get("seed") for row in rows}),
-                      "hours": f"{sum(row['seconds'] for row in rows) / 3600:.1f}",
+                      "hours": _rounded(sum(row["seconds"] for row in rows) / 3600),
                       "processors": ", ".join(sorted({v["processor"] for v in known})),
                       "commits": len({v["git"] for v in known})})
     order = (DATA.parent / "book" / "_toc.yml").read_text("utf8").index
     costs = sorted(json.loads(COSTS.read_text()).items(), key=lambda item: order(item[0]))
-    chapters = [{"chapter": _title(name), "minutes": f"{cost['minutes']:.1f}", "GB": f"{cost['peak_mb'] / 1000:.1f}",
-                 "minutes, full tier": f"{cost['full']['minutes']:.1f}", "cores": cost["cores"],
+    chapters = [{"chapter": _title(name), "minutes": _rounded(cost["minutes"]), "GB": _rounded(cost["peak_mb"] / 1000),
+                 "minutes, full tier": _rounded(cost["full"]["minutes"]), "cores": cost["cores"],
                  "processor": cost["processor"]} for name, cost in costs]
     return runs, benchmark, study, chapters
+
+
+def _rounded(amount: float) -> str:
+    """To one digit, but never 0 of what took some time."""
+    return f"{amount:.1f}" if amount >= 0.05 else "< 0.1"
 
 
 def _title(chapter: str) -> str:

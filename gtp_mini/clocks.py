@@ -1,6 +1,6 @@
 """The clocks of other papers, converted to ours in one place.
 
-Here time is the noise level: x_t = x_0 + t z. Others scale the sample as well and count time in their own way,
+Here time is the noise level: x_t = x_0 + t z. Others scale the sample as well and count time in their own way, ::
 
     x_own = scale(tau) (x_0 + sigma(tau) z),
 

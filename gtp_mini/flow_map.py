@@ -1,13 +1,14 @@
 """The flow map: the one model of this library.
 
-The probability-flow ODE dx/dt = f(x, t) carries noise (t = sigma_max) to data (t = 0). Its solution map
+The probability-flow ODE dx/dt = f(x, t) carries noise (t = sigma_max) to data (t = 0). Its solution map ::
 
     Phi(x_t, t, s) = x_t + integral of f from t to s
 
 takes a point at noise level t straight to where the ODE has it at level s. Following GTP (Feng et al. 2025, Eqs. 3-5)
-the network is an endpoint estimate phi with
+the network is an endpoint estimate phi with ::
 
-    Phi(x, t, s) = (s / t) x + (1 - s / t) phi(x, t, s),         phi(x, t, t) = E[x_0 | x_t] = x - t f(x, t),
+    Phi(x, t, s) = (s / t) x + (1 - s / t) phi(x, t, s),
+    phi(x, t, t) = E[x_0 | x_t] = x - t f(x, t),
 
 so that Phi(x, t, t) = x holds by construction and one network is denoiser (s = t), one-step sampler (s = 0) and
 everything between.
@@ -62,7 +63,7 @@ class FlowMapConfig:
 
     @property
     def condition_dim(self) -> int:
-        """Width of what phi takes as `obs`: the observation, then the temperature if there is one."""
+        """Width of phi's `obs`, the observation and, where there is one, the temperature."""
         return self.obs_dim + (self.eta is not None)
 
     def sampling_times(self, steps: int, device: torch.device | str | None = None) -> Tensor:

@@ -59,7 +59,7 @@ def _add_buttons(app, pagename, templatename, context, doctree) -> None:
     shutil.copyfile(run, target)
     hub = app.config.html_theme_options.get("launch_buttons", {}).get("jupyterhub_url", "")
     places = {"Notebook": f"_sources/{pagename}.ipynb"} | addresses(pagename, origin(Path(app.srcdir)), hub)
-    tips = {"Notebook": "Download the chapter as it was run, for JupyterLab"}
+    tips = {"Notebook": "The chapter as it was run: save it, open it in JupyterLab"}
     buttons = [{"type": "link", "text": name, "url": url, "tooltip": tips.get(name, f"Open in {name}"),
                 "icon": "fas fa-download" if name == "Notebook" else "fas fa-rocket"} for name, url in places.items()]
     context["header_buttons"].append({"type": "group", "label": "open-elsewhere", "icon": "fas fa-rocket",

@@ -9,6 +9,7 @@
 """
 
 import importlib.util
+import inspect
 import re
 import shutil
 from pathlib import Path
@@ -21,7 +22,7 @@ FONT_PRELOAD = re.compile(r'\s*<link rel="preload" as="font"[^>]*>')  # the styl
 
 SCROLLABLE = ('<div class="pst-scrollable-table-container">',  # by the keyboard, too
               '<div class="pst-scrollable-table-container" tabindex="0">')
-TO_KEEP = re.compile(r'(<a href="[^"]*_sources/[^"]*") target="_blank"')  # a tab would show it as text
+TO_KEEP = re.compile(r'(<a href="[^"]*_sources/[^"]*")(?= target)')  # a tab would show it as text, as it does from disk
 NO_LIST = ('<div role="list" class="citation-list">', '<div class="citation-list">')  # docutils': it has no list items
 
 
@@ -122,13 +123,16 @@ def _skip_what_python_says(app, what, name, obj, skip, options) -> bool | None:
 
 
 def _say_what_a_default_is(app, what, name, obj, options, signature, returned) -> tuple:
-    """A dataclass's default that is made anew is shown as what it is not: `<factory>`."""
+    """A dataclass's default that is made anew is shown as what it is not, `<factory>`, and a widget by traitlets' own
+    arguments."""
+    if what == "class" and signature and signature.startswith("(*args"):
+        signature = re.sub(r"^\(self(, )?", "(", str(inspect.signature(obj.__init__)))
     return signature and signature.replace("<factory>", "..."), returned
 
 
 def setup(app) -> dict:
     """Called by Sphinx (see _config.yml)."""
-    from .typesetting import ClosePunctuation, TextAlternatives
+    from .typesetting import TextAlternatives, Unbroken
 
     app.add_config_value("gtp_mini_sources", "", "env")
     app.connect("config-inited", _use_keyed_cache)
@@ -137,7 +141,7 @@ def setup(app) -> dict:
     app.add_css_file("book.css")
     app.add_js_file("book.js", loading_method="defer")
     app.add_post_transform(TextAlternatives)
-    app.add_post_transform(ClosePunctuation)
+    app.add_post_transform(Unbroken)
     app.setup_extension("sphinx.ext.autodoc")
     app.connect("autodoc-process-docstring", _take_words_as_they_are)
     app.connect("autodoc-process-signature", _say_what_a_default_is)

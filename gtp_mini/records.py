@@ -2,13 +2,13 @@
 
 In it lie::
 
-    config.json       the whole configuration, defaults included
-    versions.json     packages, Python, git commit, device, processor
-    metrics.csv       one row per logging interval: means over the interval
-    model.safetensors the policy (EMA weights) of the last checkpoint; best.safetensors that of the best evaluation
-    critic.safetensors the values of the last checkpoint, if the method learns any
-    evaluation.json   every evaluation, in order
-    state/            what resuming needs; not worth keeping once the run is done
+    config.json         the whole configuration, defaults included
+    versions.json       packages, Python, git commit, device, processor
+    metrics.csv         one row per logging interval: means over the interval
+    model.safetensors   the policy (EMA weights) of the last checkpoint; best.safetensors that of the best evaluation
+    critic.safetensors  the values of the last checkpoint, if the method learns any
+    evaluation.json     every evaluation, in order
+    state/              what resuming needs; not worth keeping once the run is done
 
 Every file is written whole or not at all, except metrics.csv, which grows by lines and is cut back on resume.
 """

@@ -1,4 +1,4 @@
-"""From noise to samples. Every sampler has one signature, and a path on request:
+"""From noise to samples. Every sampler has one signature, and a path on request::
 
     sampler(model, x, times, obs=None, return_path=False, generator=None)
 

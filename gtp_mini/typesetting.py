@@ -25,8 +25,8 @@ class TextAlternatives(SphinxPostTransform):
                 described.clear()  # the words of another section are not of this picture
 
 
-class ClosePunctuation(SphinxPostTransform):
-    """A formula, and the stop, comma or bracket that touches it, stand on one line."""
+class Unbroken(SphinxPostTransform):
+    """What stands on one line: a formula and the stop, comma or bracket that touches it; a number and its per cent."""
 
     default_priority = 900
 
@@ -43,6 +43,10 @@ class ClosePunctuation(SphinxPostTransform):
                 parts.insert(0, nodes.Text(mark.group()))
             if len(parts) > 1:
                 line[at] = nodes.inline("", "", *parts, classes=["unbroken"])
+        for text in list(self.document.findall(nodes.Text)):
+            close = re.sub(r"(?<=\d) (?=%)|(?<=±) (?=\d)", "\u00a0", text)
+            if close != text and not isinstance(text.parent, nodes.FixedTextElement | nodes.literal):
+                text.parent.replace(text, nodes.Text(close))
 
 
 def _is_output(node: nodes.Node) -> bool:

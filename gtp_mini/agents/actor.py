@@ -98,7 +98,7 @@ class ActorAgent(Agent):
     def clone_loss(self, batch: Batch, obs: Tensor | None, weights: Tensor | None, intervals: Tensor | None,
                    generator: torch.Generator) -> tuple[Tensor, Metrics]:
         """How far the actor is from the batch's actions. obs is what its network takes as such; weights (B,) or None
-        for ones; `intervals` as below."""
+        for ones; `intervals` is N(k) of the curriculum, None where there is none."""
 
     def actor_loss(self, batch: Batch, obs: Tensor | None, weights: Tensor | None, intervals: Tensor | None,
                    generator: torch.Generator) -> tuple[Tensor, Metrics]:

@@ -51,6 +51,7 @@ class GTP(GuidedAgent):
     def clone_loss(self, batch, obs: Tensor | None, weights: Tensor | None, intervals, generator):
         c, action = self.config, batch["action"]
         window = {"adjacent": 1, "window": c.window, "uniform": None}[c.u]
-        loss, metrics = gtp_loss(self.actor, self.teacher, action, obs, weights, generator, intervals, c.flow_weight,
-                                 c.consistency_weight, c.zero_mass, window, c.solver_steps)
+        loss, metrics = gtp_loss(
+            self.actor, self.teacher, action, obs, weights, generator, intervals,
+            c.flow_weight, c.consistency_weight, c.zero_mass, window, c.solver_steps)
         return loss, {"intervals": intervals} | metrics

@@ -104,6 +104,7 @@ def _weights_inputs(generator: torch.Generator) -> tuple:
 
 
 EFFECTIVE_MISTAKES = (
+    Mistake(lambda w: w.new_tensor(1.0), "1 is right for equal weights alone; these are not."),
     Mistake(lambda w: w.sum() ** 2 / (w**2).sum(), "That is a number of samples; divide by B for the share."),
     Mistake(lambda w: (w**2).sum() / w.sum() ** 2, "Upside down: that is 1 / (number of samples that count)."),
     Mistake(lambda w: w.sum() / (len(w) * (w**2).sum()), "The sum of the weights has to be squared: a common factor of "

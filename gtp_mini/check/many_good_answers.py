@@ -85,6 +85,8 @@ def _shares_inputs(generator: torch.Generator) -> tuple:
 
 
 SHARES_MISTAKES = (
+    Mistake(lambda ends, goals, r: torch.ones(len(goals)) / len(goals),
+            "The same share for every goal, wherever the episodes ended: count those within reach of each."),
     Mistake(lambda ends, goals, r: torch.cdist(ends, goals).argmin(1).bincount(minlength=len(goals)) / len(ends),
             "Episodes that ended nowhere count for their nearest goal: look at the distance."),
     Mistake(lambda ends, goals, r: torch.cdist(ends, goals).argmin(1).bincount(minlength=len(goals)),

@@ -56,7 +56,10 @@ TOYS: dict[str, Callable[..., Tensor]] = {
 
 
 def toy(name: str, n: int, seed: int = 0) -> Tensor:
-    """n samples of a named toy density, (n, 2)."""
+    """n samples of a named toy density, (n, 2): ring, two-points, two-moons, checkerboard or spiral.
+
+    ValueError for another name.
+    """
     if name not in TOYS:
         raise ValueError(f"unknown toy {name!r}; known: {', '.join(TOYS)}")
     return TOYS[name](n, torch.Generator().manual_seed(seed))

@@ -24,10 +24,11 @@ def _numbers(r: Report, defects: list[str]):
         f"{r.unusable_episodes} of {r.episodes} episodes cannot be used; the first: {defects[0] if defects else ''}"
     )
     yield r.repeated_episodes, (
-        f"{r.repeated_episodes} episodes have the actions of an earlier one: a seed was used twice, or files joined"
+        f"{_episodes(r.repeated_episodes, 'have', 'has')} the actions of an earlier one: a seed was used "
+        "twice, or files joined"
     )
     yield r.saturated_share > MANY_SATURATED, (
-        f"{r.saturated_share:.0%} of the actions are at their limit: a density model sees spikes at +-1"
+        f"{r.saturated_share:.0%} of the actions are at their limit: a density model sees spikes at ±1"
     )
     yield (r.fallen_share or 0) > MANY_FALLS, f"{r.fallen_share or 0:.0%} of the episodes end upside down"
 
@@ -61,19 +62,20 @@ def _ends(r: Report):
         "terminal, as load_transitions does"
     )
     yield r.timeouts_as_terminals, (
-        f"{r.timeouts_as_terminals} episodes are marked terminated at the time limit without success: timeouts "
-        "stored as terminals teach a critic that walking on is worth nothing"
+        f"{_episodes(r.timeouts_as_terminals, 'are', 'is')} marked terminated at the time limit without success: "
+        "timeouts stored as terminals teach a critic that walking on is worth nothing"
     )
     yield r.terminals_elsewhere, (
-        f"{r.terminals_elsewhere} episodes terminate before the time limit without success: falls or cuts stored as "
-        "terminals look to a critic like goals without a reward"
+        f"{_episodes(r.terminals_elsewhere, 'terminate', 'terminates')} before the time limit without "
+        "success: falls or cuts stored as terminals look to a critic like goals without a reward"
     )
     yield r.unended_episodes or r.early_ends, (
-        f"{r.unended_episodes} episodes end without being terminated or truncated, and {r.early_ends} steps inside "
-        "of episodes are marked as ends: episodes may be cut at the wrong places"
+        f"{_episodes(r.unended_episodes, 'end', 'ends')} without being terminated or truncated, and "
+        f"{r.early_ends} steps inside of episodes are marked as ends: episodes may be cut at the wrong places"
     )
     yield r.overlong_episodes, (
-        f"{r.overlong_episodes} episodes are longer than the environment's time limit: several may be glued together"
+        f"{_episodes(r.overlong_episodes, 'are', 'is')} longer than the environment's time limit: several "
+        "may be glued together"
     )
     yield r.seams, f"{r.seams} steps jump by more than {SEAM:g} m: different episodes are glued together"
 
@@ -101,3 +103,8 @@ def _origin(r: Report):
         f"the dataset asks for other versions than are installed ({', '.join(r.unmet_requirements)}): its actions may "
         "lead elsewhere here"
     )
+
+
+def _episodes(count: int, many: str, one: str) -> str:
+    """So many episodes, and what they do."""
+    return f"1 episode {one}" if count == 1 else f"{count} episodes {many}"

@@ -49,7 +49,7 @@ class Exact(ABC):
         return self._denoise(*self._inputs(x, t)).to(x)
 
     def velocity(self, x: Tensor, t: Tensor | float, obs: None = None) -> Tensor:
-        """Right-hand side of the probability-flow ODE, f = (x - E[x_0 | x_t]) / t = -t score, (B, A)."""
+        """Right-hand side of the probability-flow ODE, `f = (x - E[x_0 | x_t]) / t = -t score`, (B, A)."""
         x_, t_ = self._smooth(x, t)
         return (-t_ * self._score(x_, t_)).to(x)
 

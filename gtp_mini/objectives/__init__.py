@@ -1,4 +1,4 @@
-"""What a flow map is trained on: pure losses, no optimiser, no state.
+"""What a flow map is trained on: pure losses, no optimiser, no state. ::
 
     loss(model, target_model, actions, obs, weights, generator, ...) -> (scalar, metrics)
 
@@ -8,7 +8,7 @@ Every loss is a mean over the batch of a sum over dimensions.
 
 All train one network, phi. phi(x, t, t) is the denoiser, and Phi(x, t, s) = (s/t) x + (1 - s/t) phi(x, t, s) a jump
 from noise t to less noise s. They differ in the jumps they look at, from x = a + t z for a clean a, and in what those
-must agree with; ' marks the teacher::
+must agree with; ``'`` marks the teacher::
 
     denoising     (t, t)            a itself: diffusion and flow matching, which learn no other jump
     consistency   (t, 0)            Phi'(a + u z, u, 0), u the level of a grid below t

@@ -66,8 +66,9 @@ def _page(draw: Callable[..., str], size: tuple[float, float], colours: int, val
     if not isinstance(words, str) or not words:
         raise ValueError(f"draw must return a sentence that says what its picture shows, got {words!r}")
     figure.savefig(drawn, format="png", dpi=DPI)
-    # k-means keeps the colours of a few thin letters; a dither would make noise of even areas, and the file large
-    picture = Image.open(drawn).convert("RGB").quantize(colours, kmeans=1, dither=Image.Dither.NONE)
+    # by coverage, so that a few thin letters keep their colour; a dither would make noise of even areas
+    picture = Image.open(drawn).convert("RGB").quantize(colours, Image.Quantize.MAXCOVERAGE, kmeans=1,
+                                                        dither=Image.Dither.NONE)
     picture.save(packed, "png", optimize=True)
     return base64.b64encode(packed.getvalue()).decode(), words
 

@@ -158,7 +158,7 @@ export function worldScene(spec, models, noise) {
       const how = (model.kind === "gaussian" ? "one draw an action" : `K = ${state.steps}`) + turned;
       const shares = rows.map((r) => `${r.name}: ${percent(r.share)}`).join(", ");
       const success = `${arrived} of ${n} episodes reach a goal, success ${percent(arrived / n)}`;
-      const off = world.road === null ? "" : `; ${fallen} leave the road`;
+      const off = world.road === null ? "" : `; ${fallen} ${fallen === 1 ? "leaves" : "leave"} the road`;
       return { words: `${model.name}, ${how}: ${success}${off}. ${shares}.`, rows };
     },
   };

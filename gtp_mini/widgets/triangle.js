@@ -151,7 +151,7 @@ export function mount(element, spec) {
     move(from, t);
     move(to, s);
   });
-  legend(panel, [["path", "error of a jump: the paler the smaller"], ["fg", "taught"]]);
+  legend(panel, [["path", "error of a jump: the fainter the smaller"], ["fg", "taught"]]);
   legend(panel, [["fg", "start"], ["path", "the jump"], ["sample", "the model's end"], ["data", "the ODE"]]);
   panel.append(figure.words);
   const stopWatching = watchPage(root, show, canvas);

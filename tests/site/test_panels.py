@@ -15,19 +15,19 @@ def phone(visit):
 
 def test_a_choice_puts_the_contents_away(phone):
     phone.locator(f"{CONTENTS} a:visible").last.click()
-    phone.locator(f"{CONTENTS} a").last.wait_for(state="hidden")
+    phone.locator(CONTENTS).wait_for(state="hidden")
     assert "#" in phone.url
 
 
 def test_escape_puts_the_contents_away(phone):
     phone.keyboard.press("Escape")
-    phone.locator(f"{CONTENTS} a").last.wait_for(state="hidden")
+    phone.locator(CONTENTS).wait_for(state="hidden")
 
 
 def test_a_notebook_is_kept_and_not_shown_as_text(visit):
     page = visit("the_data").page
     for link in page.locator('a[href*="_sources/"]').all():
-        assert link.get_attribute("download") is not None and link.get_attribute("target") is None
+        assert link.get_attribute("download") is not None and link.get_attribute("target") == "_blank"
 
 
 def test_pages_of_words_alone_are_not_opened_elsewhere(visit):

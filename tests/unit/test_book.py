@@ -56,12 +56,12 @@ def test_a_chapter_that_was_not_measured_says_so():
 def test_provenance_counts_what_is_on_record():
     runs, benchmark, study, chapters_ = book.provenance()
     for row in benchmark:
-        assert row["runs"] == len((book.DATA.parent / row["file"]).read_text().splitlines()) and float(row["hours"]) > 0
+        assert row["runs"] == len((book.DATA / "benchmark" / row["file"]).read_text().splitlines()) and row["hours"]
     assert {row["folder"] for row in runs} == {f"data/{name}" for name in SHIPPED}
     lines = {part["part"]: len((book.DATA / "study" / f"{part['part']}.jsonl").read_text().splitlines())
              for part in study}
     assert {part["part"]: part["runs"] for part in study} == lines
-    assert all(len(row["commit"]) == 12 for row in runs) and all(float(part["hours"]) >= 0 for part in study)
+    assert all(len(row["commit"]) == 12 for row in runs) and all(part["hours"] != "0.0" for part in study)
     assert len(chapters_) == len(json.loads(book.COSTS.read_text())) and chapters_[0]["chapter"] == "From noise to data"
 
 

@@ -88,7 +88,7 @@ def test_a_rare_colour_stays_the_colour_that_it_is():
 
     spec = Flipbook(drawn, {"Level": [1, 2]}, size=(4.6, 4.6))._spec
     image = np.asarray(Image.open(io.BytesIO(base64.b64decode(spec["pictures"][0]))).convert("RGB")).astype(int)
-    assert abs(image - (0, 0x72, 0xB2)).max(-1).min() < 30
+    assert abs(image - (0, 0x72, 0xB2)).max(-1).min() < 20
 
 
 @pytest.mark.parametrize("arguments, message", [

@@ -10,7 +10,7 @@ from docutils.utils import new_document
 
 from gtp_mini.offline import FONT_PRELOAD, _take_words_as_they_are, copy_scripts, package_folder, use_local_plotly
 from gtp_mini.remember import sources_hash
-from gtp_mini.typesetting import ClosePunctuation, TextAlternatives
+from gtp_mini.typesetting import TextAlternatives, Unbroken
 
 
 def test_the_hash_sees_every_change_of_name_or_content(tmp_path):
@@ -85,6 +85,14 @@ def test_a_formula_stays_with_the_punctuation_that_touches_it():
                                 nodes.Text(" and (see "), nodes.emphasis("", "f"), nodes.Text(" ("), bracketed,
                                 nodes.Text("), at last)."))
     before = document.astext()
-    ClosePunctuation(document).run()
+    Unbroken(document).run()
     together = [node.astext() for node in document.findall(nodes.inline)]
     assert together == ["a,", "(c),"] and document.astext() == before and alone.parent is document[0]
+
+
+def test_a_number_stays_with_its_per_cent_but_not_in_code():
+    document = new_document("page")
+    document += nodes.paragraph("", "", nodes.Text("From 7 % to 0.9 ± 0.05, "), nodes.literal("7 % 2", "7 % 2"))
+    document += nodes.literal_block("7 % 2", "7 % 2")
+    Unbroken(document).run()
+    assert [block.astext() for block in document] == ["From 7\u00a0% to 0.9 ±\u00a00.05, 7 % 2", "7 % 2"]
