@@ -23,7 +23,7 @@ class FlowMapFigure(PageFigure):
     they give the preview, and the kernel's model the result.
 
     models: a model, or name -> model; data: (M, 2) points drawn in the background (needed without a world);
-    condition: a number that the models take as their observation, with a slider of its own, and the arms whose shares are
+    condition: a number that the models take as observation, with a slider of its own, and the arms whose shares are
     told; world: where episodes of the models' actions are walked in place of samples, the position their observation;
     n: samples drawn, from noise that `seed` fixes; steps, max_steps: the slider of sampling steps; scrub: whether there
     is a slider of the noise level (default: without a condition); paths: whether paths are shown at first.
