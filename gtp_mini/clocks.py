@@ -147,7 +147,7 @@ class DDPM(Clock):
 
 
 class FlowMatching(Clock):
-    """Linear paths (Lipman et al. 2023; the clock of FQL): x_own = (1 - tau) z + tau x_0, data at tau = 1.
+    """Linear paths (Lipman et al. 2023; FQL's clock): x_own = (1 - tau) z + tau x_0, data at tau = 1.
 
     The network predicts the velocity E[x_0 - z | x_own].
     """

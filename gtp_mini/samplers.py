@@ -66,8 +66,10 @@ def ddpm(model, x: Tensor, times: Tensor, obs: Tensor | None = None, return_path
 
 def consistency(model, x: Tensor, times: Tensor, obs: Tensor | None = None, return_path: bool = False,
                 generator: torch.Generator | None = None) -> Tensor:
-    """K rounds of a jump to 0 and fresh noise up to the next level (Song et al. 2023, Algorithm 1): stochastic, but
-    for the last round. Where the map is exact, every level has the true distribution again."""
+    """K rounds of a jump to 0 and fresh noise up to the next level (Song et al. 2023, Algorithm 1).
+
+    Stochastic, but for the last round. Where the map is exact, every level has the true distribution again.
+    """
 
     def step(x: Tensor, t: Tensor, s: Tensor) -> Tensor:
         return model(x, t, torch.zeros_like(s), obs) + s[:, None] * _noise(x, generator)

@@ -24,6 +24,7 @@ def _loss_inputs(generator: torch.Generator) -> tuple:
 
 
 LOSS_MISTAKES = (
+    Mistake(lambda F, a, z, t, u: a.sum(), "That asks no model: compare F at the upper level with F at the lower one."),
     Mistake(lambda F, a, z, t, u: (_error(F, a, z, t) - _error(F, a, z, u)).square().sum(1).mean(),
             "The value is right, the gradient is not: it also runs through the target, which must only teach."),
     Mistake(lambda F, a, z, t, u: no_gradient(_error(F, a, z, t) - _error(F, a, z, u)).square().sum(1).mean(),

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from gtp_mini.datasets.opening import open_dataset, read_episodes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """What `inspect` found. Shares are in [0, 1], None where the dataset has no goals, no maze or no protocol."""
 
@@ -80,6 +80,8 @@ class Report:
         """A line a fact, then the warnings."""
         lines = [self.dataset_id] + [f"  {name:22}{fact}" for name, fact in self.facts().items()]
         return "\n".join(lines + [f"  warning: {text}" for text in self.warnings])
+
+    __repr__ = __str__  # what a notebook keeps as plain text
 
     def _repr_markdown_(self) -> str:
         """The same as a notebook shows it."""

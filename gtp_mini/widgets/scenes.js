@@ -7,6 +7,9 @@ const PATHS = 40; // ways drawn: more hide each other
 const PATH_LEVELS = 30; // points on each way, shared by its jumps
 const PART = 25; // samples that one step of a computation moves: some ms
 
+const movesInWords = (model, steps) => (model.sampler !== "euler" ? jumpsInWords(steps)
+  : steps === 1 ? "1 step of Euler's" : `${steps} steps of Euler's`);
+
 const spread = (points) => { // root mean square distance from the mean
   const n = points.length / 2, mean = [0, 0];
   points.forEach((v, i) => (mean[i % 2] += v / n));
@@ -96,7 +99,7 @@ export function sampleScene(spec, models, noise) {
     show: (canvas) => drawSamples(canvas, picture),
     tell(state) {
       const model = models[state.model], t = levelAt(model, state.scrub), count = shown.length / 2;
-      const how = model.kind === "gaussian" ? "in one draw" : `in ${jumpsInWords(state.steps)} (K = ${state.steps})`;
+      const how = model.kind === "gaussian" ? "in one draw" : `in ${movesInWords(model, state.steps)} (K\u00a0=\u00a0${state.steps})`;
       const ratio = `their spread is ${(spread(shown) / spread(data)).toFixed(2)} of the data's`;
       const seen = t > 0 && model.kind !== "gaussian" ? `seen on their way, at noise level ${t.toPrecision(2)}` : ratio;
       if (!spec.condition) return { words: `${model.name}: ${count} samples ${how}; ${seen}.`, rows: [] };
