@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SITE := _build/html
+NBVAL_PROCESSES ?= 2
 NOTEBOOKS := $(wildcard tests/notebooks/*.ipynb)
 
 # The networks are small: threads cost more than they bring, and a busy machine then takes minutes for seconds.
@@ -70,7 +71,7 @@ editions: $(INSTALLED)
 
 test: $(INSTALLED) chromium lint unit
 	@echo "==> building the book with warnings as errors, and comparing the notebooks' numbers, side by side"
-	@$(MAKE) --no-print-directory -j2 strict-book nbval
+	@$(MAKE) --no-print-directory -j2 strict-book nbval NBVAL_PROCESSES=1
 	@$(MAKE) --no-print-directory site
 	@echo "==> all passed"
 
@@ -91,7 +92,7 @@ strict-book: $(INSTALLED)
 	@$(BIN)/jupyter-book build -n -W --keep-going book/
 
 nbval: $(INSTALLED)
-	@$(BIN)/pytest -q -n 2 --dist loadfile --nbval-lax $(NOTEBOOKS)
+	@$(BIN)/pytest -q -n $(NBVAL_PROCESSES) --dist loadfile --nbval-lax $(NOTEBOOKS)
 
 site: $(INSTALLED)
 	@echo "==> pages and slides, in Chromium without a network"
