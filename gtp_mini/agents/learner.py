@@ -33,7 +33,7 @@ class ValueConfig(Config):
     value: str = "policy"  # V from the policy's own actions; "expectile": from the data's actions alone (IQL); "place":
     # likewise, but V sees nothing but the position, and is an expectile of the data's returns of n_step steps. Ours
     value_heads: int = 1  # networks whose mean is V, where it is learned from the data; of the place alone, each
-    # follows a target of its own. Ours
+    # follows a target of its own. Ours; in AntMaze it brought nothing (data/benchmark)
     expectile: float = 0.7  # IQL's for locomotion; 0.9 for AntMaze
     value_samples: int = 1  # policy samples whose mean Q is V(s); 0: no V, no advantage. Ours
     target_steps: int = 2  # K of the policy inside the critic's target; GTP samples with the full K = 5

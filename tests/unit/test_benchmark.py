@@ -45,3 +45,11 @@ def test_records_are_whole_and_name_no_machine(file):
     assert '"/' not in json.dumps(records)  # no absolute path
     fewest = 20 if file.stem == "critics" else 100  # what acts beside a critic is no result, only a sign of life
     assert all(e["episodes"] >= fewest for record in records for e in record["evaluations"])
+
+
+def test_the_counted_datasets_are_those_that_the_runs_had():
+    counted = [json.loads(line) for line in (ROOT / "data" / "datasets.jsonl").read_text().splitlines()]
+    used = {(r["config"]["dataset"], r["config"]["fingerprint"]) for r in read_records(FOLDER / "antmaze.jsonl")}
+    assert {line["dataset_id"] for line in counted} == {f"gtp/{task}-v0" for task in SIX}
+    assert {(line["dataset_id"], line["fingerprint"]) for line in counted} <= used
+    assert not any(line["warnings"] for line in counted)
