@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ..agents import METHODS
 from ..datasets.tasks import get_task
 from ..records import Run
 from ..training import TrainConfig, run_record
@@ -57,12 +58,15 @@ class Cell:
                 and not self.absent(record["evaluations"]))
 
     def changed(self, recorded: dict) -> list[str]:
-        """The settings in which a run's config.json is another than this cell's; agent.lr for one of the agent's."""
+        """The settings in which a run's config.json is another than this cell's; agent.lr for one of the agent's.
+
+        A run that is older than a setting of its method had what is the method's default: new settings change no run.
+        """
         planned = run_record(self.config, get_task(self.config.task))
-        agent, found = planned.pop("agent"), recorded.get("agent", {})
+        del planned["settings"]  # with the defaults they are the agent's
+        agent, found = planned.pop("agent"), asdict(METHODS[self.config.method].config) | recorded.get("agent", {})
         changed = [name for name in planned if recorded.get(name) != planned[name]]
-        return changed + [f"agent.{name}" for name in agent | found
-                          if name not in agent or found.get(name) != agent[name]]
+        return changed + [f"agent.{name}" for name in found if name not in agent or found[name] != agent[name]]
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,17 @@ def test_records_are_whole_and_name_no_machine(file):
     assert all(e["episodes"] >= fewest for record in records for e in record["evaluations"])
 
 
+@pytest.mark.parametrize("plan", ["antmaze", "critics"])
+def test_every_record_is_of_a_cell_of_its_plan_as_that_is_now(plan):
+    planned = {cell.name: cell for cell in load_plan(FOLDER / f"{plan}.toml")}
+    records = {record["run"]: record for record in read_records(FOLDER / f"{plan}.jsonl")}
+    assert records and set(records) <= set(planned)
+    changed = {name: planned[name].changed(record["config"]) for name, record in records.items()}
+    assert not {name: settings for name, settings in changed.items() if settings}
+    whole = {name for name, record in records.items() if planned[name].recorded(record)}
+    assert whole == {name for name, record in records.items() if not record["failed"]}
+
+
 def test_the_counted_datasets_are_those_that_the_runs_had():
     counted = [json.loads(line) for line in (ROOT / "data" / "datasets.jsonl").read_text().splitlines()]
     used = {(r["config"]["dataset"], r["config"]["fingerprint"]) for r in read_records(FOLDER / "antmaze.jsonl")}

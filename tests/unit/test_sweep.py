@@ -235,7 +235,7 @@ def test_settings_that_changed_are_refused_or_started_again(sweep_folder, tmp_pa
     before = models(sweep_folder)
     cells = cells_of(tmp_path, SMALL + "method.gtp = {settings = {lr = 1e-4}}\n" + GROUP)
     with pytest.raises(ValueError, match=r"2 of the runs in .* are not what the plan says: multigoal/gtp/seed-0 "
-                                         r"\(other settings: settings, agent.lr\)"):
+                                         r"\(other settings: agent.lr\)"):
         run_sweep(cells, sweep_folder, Here())
     assert models(sweep_folder) == before
     engine = Here()
@@ -244,6 +244,14 @@ def test_settings_that_changed_are_refused_or_started_again(sweep_folder, tmp_pa
     after = models(sweep_folder)
     assert [after[name] == before[name] for name in NAMES] == [False, True, False, True]
     assert Run(sweep_folder / NAMES[0]).config["agent"]["lr"] == 1e-4
+
+
+def test_a_run_older_than_a_setting_is_as_by_its_default(swept, tmp_path):
+    older = Run(swept / NAMES[0]).config
+    del older["agent"]["width"], older["agent"]["eta"]  # as if there had been none yet; the plan names one of them
+    cell, same = (cells_of(tmp_path, text)[0] for text in (SMALL + GROUP, SMALL.replace("width = 8, ", "") + GROUP))
+    assert cell.changed(older) == ["agent.width"] and same.changed(older) == []
+    assert cell.changed(older | {"agent": older["agent"] | {"gone": 1}}) == ["agent.width", "agent.gone"]
 
 
 def test_a_cell_that_fails_is_on_record_and_the_others_go_on(tmp_path, multigoal, capsys, monkeypatch):
