@@ -16,7 +16,7 @@ from torch import Tensor
 from ..critics import linear_q_loss, normalised_q_loss
 from ..draws import uniform
 from ..flow_map import check_eta
-from ..guidance import WEIGHT_CAP, WEIGHT_RULES, advantage_weights, effective_sample_size
+from ..guidance import WEIGHT_CAP, WEIGHT_RULES, advantage_weights, effective_sample_size, per_place
 from .actor import ActorAgent
 from .base import Batch, Metrics, check_between, check_positive
 from .best_of import BestOfN, BestOfNConfig
@@ -35,9 +35,11 @@ class GuidedConfig(ValueConfig):
     normalise_weights: bool = False  # to mean 1 over the batch: weights are then no learning rate, no reason to clip
     # a gradient, and no share of the terms that have none. Always for eta_conditioned
     advantage: str = "critic"  # Q(s, a) - V(s); or "return": what the data's next n_step steps earned, V of where they
-    # led included, minus V(s). It asks no Q about an action that is mostly noise. For values that are given. Ours
+    # led included, minus V(s): luck included, too, which Q averages out. For values that are given. Ours
     draw_by_weight: bool = False  # rows are drawn in proportion to their weights and then count alike: the same loss on
     # average, and no update is spent on rows that hardly count. For values that are given (take_values). Ours
+    place_side: float = 0.0  # metres: those weights are divided by their mean over squares of that side, so that places
+    # keep their share of the rows; 0: they are not. Needs position_dims. See guidance.per_place. Ours
     eta_conditioned: bool = False  # one network for every temperature up to eta_max; eta is then where it samples
     eta_max: float = 16.0  # ours
     q_weight: float = 0.0  # of -Q(s, pi(s)), differentiated through every step of the sampler (`target_steps` of them)
@@ -57,6 +59,10 @@ class GuidedConfig(ValueConfig):
         if self.draw_by_weight and (self.eta_conditioned or not self.eta):
             raise ValueError("draw_by_weight draws rows for one temperature, so it needs an eta above 0 and no "
                              "eta_conditioned")
+        check_between(self, 0, math.inf, "place_side")
+        if self.place_side and not (self.draw_by_weight and self.position_dims):
+            raise ValueError(f"place_side is for rows that are drawn by weight (draw_by_weight) and observations that "
+                             f"begin with a position (position_dims), got {self.place_side!r}")
         if self.weight_rule not in WEIGHT_RULES:
             raise ValueError(f"unknown weight_rule {self.weight_rule!r}; known: {', '.join(WEIGHT_RULES)}")
         if not self.weight_cap >= 1:
@@ -142,10 +148,13 @@ class GuidedAgent(ActorAgent):
         """Of a whole dataset by the values that are given, (N,). `data` has the columns of a batch and `episode`."""
         return self.values.advantages(data) if self.config.advantage == "critic" else self.values.gains(data)
 
-    def chances(self, advantage: Tensor) -> Tensor | None:
-        """How often each row of a dataset is to be drawn, (N,) -> (N,), if weights are for that; else None."""
+    def chances(self, advantage: Tensor, obs: Tensor) -> Tensor | None:
+        """How often each row of a dataset is to be drawn, (N,), (N, O) -> (N,), if weights are for that; else None."""
         c = self.config
-        return advantage_weights(advantage, c.eta, c.weight_cap, c.weight_rule) if c.draw_by_weight else None
+        if not c.draw_by_weight:
+            return None
+        weights = advantage_weights(advantage, c.eta, c.weight_cap, c.weight_rule)
+        return per_place(weights, obs[:, : c.position_dims], c.place_side) if c.place_side else weights
 
     def actor_loss(self, batch, obs, weights, intervals, generator):
         """L_clone - q_weight Q(s, pi(s))."""

@@ -188,15 +188,15 @@ class ValueLearner(Parted):
 
     @torch.no_grad()
     def advantages(self, data: Batch, rows: int = 65_536) -> Tensor:
-        """Q(s, a) - V(s) of a whole dataset, (M,), so many rows at a time. Needs a V from the data."""
+        """Q(s, a) - V(s) of a whole dataset, (M,), so many rows at a time: the mean of `gains` over what followed such
+        actions, if Q was taught with the same n_step. Needs a V from the data."""
         return torch.cat([self.target_critic.pessimistic(o, a, self.config.spread) - self.value(o)
                           for o, a in zip(data["obs"].split(rows), data["action"].split(rows), strict=True)])
 
     @torch.no_grad()
     def gains(self, data: Batch, rows: int = 65_536) -> Tensor:
         """r_0 + ... + gamma^n V(s_n) - V(s_0) of a whole dataset with its `episode`, (M,): what the data's next
-        `n_step` steps were worth beyond V. No Q is asked, whose errors at single actions the weights would prefer.
-        Needs a V from the data."""
+        `n_step` steps were worth beyond V, luck included. No Q is asked. Needs a V from the data."""
         c = self.config
         ahead = n_step_returns(data, c.n_step, c.gamma)
         values, future = (torch.cat([self.value(o) for o in ahead[name].split(rows)]) for name in ("obs", "next_obs"))

@@ -68,7 +68,7 @@ def train_together(configs: list[TrainConfig], outs: list[str], resume: bool = F
                 raise ValueError(f"{c.method} as it is set asks no critic; leave --critic out, or give it an eta")
             agent.take_values(critic_of(c.critic, record).to(device))
             advantage = agent.advantages(tensors | {"episode": data.episode.to(device)})
-            if (chance := agent.chances(advantage)) is None:
+            if (chance := agent.chances(advantage, tensors["obs"])) is None:
                 advantages.append(advantage)
             else:
                 chances.append(chance)

@@ -175,12 +175,27 @@ def test_chances_are_the_rules_weights_and_rows_that_were_drawn_count_alike(teac
     agent = make_agent("gtp-sd", 2, 2, 10, method_config("gtp-sd", **TINY, **drawing()))
     agent.take_values(load(teacher.path / "critic.safetensors"))
     advantage = agent.values.advantages({"obs": data.obs, "action": data.action})
-    chances = agent.chances(advantage)
+    chances = agent.chances(advantage, data.obs)
     assert torch.allclose(chances, (2.0 * advantage).exp().clamp(max=100))
     metrics = agent.update({"obs": data.obs[:64], "action": data.action[:64]}, 0, torch.Generator().manual_seed(0))
     assert "effective_sample_size" not in metrics  # rows that were drawn count alike
     weighing = make_agent("gtp-sd", 2, 2, 10, method_config("gtp-sd", **TINY, eta=2.0))
-    assert weighing.chances(advantage) is None
+    assert weighing.chances(advantage, data.obs) is None
+
+
+def test_places_keep_their_share_of_the_rows_that_are_drawn(teacher):
+    data = load_transitions("gtp/multigoal-v0")
+    settings = TINY | drawing(place_side=0.5, position_dims=2)
+    agent = make_agent("gtp-sd", 2, 2, 10, method_config("gtp-sd", **settings))
+    agent.take_values(load(teacher.path / "critic.safetensors"))
+    chances = agent.chances(agent.values.advantages({"obs": data.obs, "action": data.action}), data.obs)
+    here = (data.obs[0] / 0.5).floor() == (data.obs / 0.5).floor()
+    assert 1 < here.all(1).sum() < len(data) and chances.std() > 0
+    assert torch.isclose(chances[here.all(1)].mean(), torch.tensor(1.0), atol=1e-4)
+    with pytest.raises(ValueError, match="place_side is for rows that are drawn by weight .* got 0.5"):
+        method_config("gtp-sd", place_side=0.5, eta=1.0)
+    with pytest.raises(ValueError, match="place_side must be"):
+        method_config("gtp-sd", place_side=-1.0)
 
 
 def test_drawing_by_weight_goes_on_to_the_same_bits(teacher, tmp_path, monkeypatch):

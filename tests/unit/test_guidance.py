@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gtp_mini.guidance import WEIGHT_RULES, advantage_weights, check_weights, effective_sample_size
+from gtp_mini.guidance import WEIGHT_RULES, advantage_weights, check_weights, effective_sample_size, per_place
 
 DOUBLE = torch.float64
 ETAS = st.floats(0, 5)
@@ -216,3 +216,40 @@ def test_effective_sample_size_is_a_share(seed, scale):
     assert effective_sample_size(scale * torch.ones(20)).item() == pytest.approx(1.0)
     k = 1 + seed % 20
     assert effective_sample_size(torch.tensor([1.0] * k + [0.0] * (20 - k))).item() == pytest.approx(k / 20)
+
+
+# -- places keep their share ------------------------------------------------------------------------------------
+
+
+def walk(seed, n=300, dims=2):
+    """Advantages (n,) at places (n, dims) within two metres of the origin."""
+    return values(seed, n), 4 * torch.rand(n, dims, generator=torch.Generator().manual_seed(seed), dtype=DOUBLE) - 2
+
+
+@given(SEEDS, st.floats(0.1, 5), st.floats(0.2, 3), st.integers(1, 3))
+def test_places_keep_their_share_and_weights_their_ratios_there(seed, eta, side, dims):
+    advantage, place = walk(seed, dims=dims)
+    weights = advantage_weights(advantage, eta, math.inf, "exponential")
+    found = per_place(weights, place, side)
+    squares = [tuple(math.floor(x / side) for x in row) for row in place.tolist()]
+    for square in set(squares):
+        here = torch.tensor([other == square for other in squares])
+        assert torch.isclose(found[here].sum(), here.sum().double())
+        assert torch.allclose(found[here], weights[here] / weights[here].mean())
+
+
+@given(SEEDS, st.floats(0.1, 5))
+def test_what_values_are_wrong_by_at_a_place_cancels(seed, eta):
+    advantage, place = walk(seed)
+    wrong = torch.randn(5, 5, generator=torch.Generator().manual_seed(seed), dtype=DOUBLE)
+    off = advantage + wrong[tuple(place.floor().long().T)]
+    one, other = (per_place(advantage_weights(a, eta, math.inf, "exponential"), place, 1.0) for a in (advantage, off))
+    assert torch.allclose(one, other)
+
+
+def test_a_place_without_weight_keeps_none_and_a_side_must_be_a_length():
+    place = torch.tensor([[0.5], [0.7], [1.5], [-0.5]])
+    assert per_place(torch.tensor([1.0, 3.0, 0.0, 2.0]), place, 1.0).tolist() == [0.5, 1.5, 0.0, 1.0]
+    for side in (0.0, -1.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match="side must be above 0 and finite"):
+            per_place(torch.ones(4), place, side)
