@@ -63,21 +63,22 @@ def _log_weight(x: Tensor, rule: str, cap: float) -> Tensor:
     return (math.log(2) + logsigmoid(x) if rule == "sigmoid" else x).clamp(max=math.log(cap))
 
 
-def per_place(weights: Tensor, place: Tensor, side: float) -> Tensor:
-    """Weights (N,), those of each square of space divided by their mean there; place (N, D), side in its unit.
+def per_place(weights: Tensor, place: Tensor, side: float, power: float = 1.0) -> Tensor:
+    """Weights (N,) that come to n**power in each square of space that has n rows; place (N, D), side in its unit.
 
     exp(eta A) draws rows of a place as often as they were visited times Z, its mean there: advantage-weighted
     regression drops the Z of the optimum p exp(eta A) / Z, for it changes no optimum. But a network with few updates
-    never learns a place whose Z is small, as where V is above all that anybody did. Divided, weights choose among
-    what was done at a place, and places keep their share: a constant that A has at a place cancels, if no cap cuts it.
+    never learns a place that is hardly ever drawn: one where V is above all that anybody did, so that Z is small, or
+    one where few have been. Here weights choose among what was done at a place, and places have the share of the data
+    (power 1), the same share each (power 0), or between. A constant that A has at a place cancels, if no cap cuts it.
     A square in which all weights are 0 keeps them. ValueError for a side that is not positive. Ours.
     """
     if not (side > 0 and math.isfinite(side)):
         raise ValueError(f"side must be above 0 and finite, got {side!r}")
     squares, index = place.div(side).floor().unique(dim=0, return_inverse=True)
     total = weights.new_zeros(len(squares)).index_add(0, index, weights)
-    mean = total / index.bincount(minlength=len(squares))
-    return weights / torch.where(mean > 0, mean, 1)[index]
+    share = index.bincount(minlength=len(squares)).to(weights.dtype) ** power
+    return weights * (share / torch.where(total > 0, total, 1))[index]
 
 
 def check_weights(weights: Tensor, n: int) -> None:

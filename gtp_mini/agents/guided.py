@@ -38,8 +38,9 @@ class GuidedConfig(ValueConfig):
     # led included, minus V(s): luck included, too, which Q averages out. For values that are given. Ours
     draw_by_weight: bool = False  # rows are drawn in proportion to their weights and then count alike: the same loss on
     # average, and no update is spent on rows that hardly count. For values that are given (take_values). Ours
-    place_side: float = 0.0  # metres: those weights are divided by their mean over squares of that side, so that places
-    # keep their share of the rows; 0: they are not. Needs position_dims. See guidance.per_place. Ours
+    place_side: float = 0.0  # metres: those weights come to n**place_power in each square of that side that has n rows,
+    # whatever Q says of it; 0: they do not. Needs position_dims. See guidance.per_place. Ours
+    place_power: float = 1.0  # 1: places are drawn as often as the data have them; 0: all alike
     eta_conditioned: bool = False  # one network for every temperature up to eta_max; eta is then where it samples
     eta_max: float = 16.0  # ours
     q_weight: float = 0.0  # of -Q(s, pi(s)), differentiated through every step of the sampler (`target_steps` of them)
@@ -60,6 +61,7 @@ class GuidedConfig(ValueConfig):
             raise ValueError("draw_by_weight draws rows for one temperature, so it needs an eta above 0 and no "
                              "eta_conditioned")
         check_between(self, 0, math.inf, "place_side")
+        check_between(self, 0, 1, "place_power")
         if self.place_side and not (self.draw_by_weight and self.position_dims):
             raise ValueError(f"place_side is for rows that are drawn by weight (draw_by_weight) and observations that "
                              f"begin with a position (position_dims), got {self.place_side!r}")
@@ -154,7 +156,9 @@ class GuidedAgent(ActorAgent):
         if not c.draw_by_weight:
             return None
         weights = advantage_weights(advantage, c.eta, c.weight_cap, c.weight_rule)
-        return per_place(weights, obs[:, : c.position_dims], c.place_side) if c.place_side else weights
+        if not c.place_side:
+            return weights
+        return per_place(weights, obs[:, : c.position_dims], c.place_side, c.place_power)
 
     def actor_loss(self, batch, obs, weights, intervals, generator):
         """L_clone - q_weight Q(s, pi(s))."""

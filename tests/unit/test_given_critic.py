@@ -194,8 +194,9 @@ def test_places_keep_their_share_of_the_rows_that_are_drawn(teacher):
     assert torch.isclose(chances[here.all(1)].mean(), torch.tensor(1.0), atol=1e-4)
     with pytest.raises(ValueError, match="place_side is for rows that are drawn by weight .* got 0.5"):
         method_config("gtp-sd", place_side=0.5, eta=1.0)
-    with pytest.raises(ValueError, match="place_side must be"):
-        method_config("gtp-sd", place_side=-1.0)
+    for name, bad in (("place_side", -1.0), ("place_power", 2.0)):
+        with pytest.raises(ValueError, match=f"{name} must be"):
+            method_config("gtp-sd", **{name: bad})
 
 
 def test_drawing_by_weight_goes_on_to_the_same_bits(teacher, tmp_path, monkeypatch):

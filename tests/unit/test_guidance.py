@@ -226,16 +226,16 @@ def walk(seed, n=300, dims=2):
     return values(seed, n), 4 * torch.rand(n, dims, generator=torch.Generator().manual_seed(seed), dtype=DOUBLE) - 2
 
 
-@given(SEEDS, st.floats(0.1, 5), st.floats(0.2, 3), st.integers(1, 3))
-def test_places_keep_their_share_and_weights_their_ratios_there(seed, eta, side, dims):
+@given(SEEDS, st.floats(0.1, 5), st.floats(0.2, 3), st.integers(1, 3), st.floats(0, 1))
+def test_places_have_their_share_and_weights_their_ratios_there(seed, eta, side, dims, power):
     advantage, place = walk(seed, dims=dims)
     weights = advantage_weights(advantage, eta, math.inf, "exponential")
-    found = per_place(weights, place, side)
+    found = per_place(weights, place, side, power)
     squares = [tuple(math.floor(x / side) for x in row) for row in place.tolist()]
     for square in set(squares):
         here = torch.tensor([other == square for other in squares])
-        assert torch.isclose(found[here].sum(), here.sum().double())
-        assert torch.allclose(found[here], weights[here] / weights[here].mean())
+        assert torch.isclose(found[here].sum(), here.sum().double() ** power)
+        assert torch.allclose(found[here] / found[here].sum(), weights[here] / weights[here].sum())
 
 
 @given(SEEDS, st.floats(0.1, 5))
