@@ -62,9 +62,9 @@ class GuidedConfig(ValueConfig):
                              "eta_conditioned")
         check_between(self, 0, math.inf, "place_side")
         check_between(self, 0, 1, "place_power")
-        if self.place_side and not (self.draw_by_weight and self.position_dims):
-            raise ValueError(f"place_side is for rows that are drawn by weight (draw_by_weight) and observations that "
-                             f"begin with a position (position_dims), got {self.place_side!r}")
+        if self.place_side and not self.draw_by_weight:
+            raise ValueError(f"place_side is for rows that are drawn by weight: give draw_by_weight, too, "
+                             f"got {self.place_side!r}")
         if self.weight_rule not in WEIGHT_RULES:
             raise ValueError(f"unknown weight_rule {self.weight_rule!r}; known: {', '.join(WEIGHT_RULES)}")
         if not self.weight_cap >= 1:
@@ -100,6 +100,9 @@ class GuidedAgent(ActorAgent):
         if self.needs_values:
             if obs_dim == 0:
                 raise ValueError("an agent with a critic needs observations; without them use a clone (eta = 0)")
+            if config.place_side and not config.position_dims:
+                raise ValueError(f"place_side needs observations that begin with a position: a task of a maze, or "
+                                 f"position_dims, got {config.place_side!r}")
             self.values = ValueLearner(obs_dim, action_dim, config, config.width, config.depth, config.activation,
                                        config.position_dims)
             self.optimizers |= self.values.optimizers
