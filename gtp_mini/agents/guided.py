@@ -161,7 +161,8 @@ class GuidedAgent(ActorAgent):
         weights = advantage_weights(advantage, c.eta, c.weight_cap, c.weight_rule)
         if not c.place_side:
             return weights
-        return per_place(weights, obs[:, : c.position_dims], c.place_side, c.place_power)
+        place = obs[:, : c.position_dims].cpu()  # on a GPU sums have no fixed order, and a run that goes on other draws
+        return per_place(weights.cpu(), place, c.place_side, c.place_power).to(weights.device)
 
     def actor_loss(self, batch, obs, weights, intervals, generator):
         """L_clone - q_weight Q(s, pi(s))."""
