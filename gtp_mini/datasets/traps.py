@@ -18,7 +18,10 @@ def warnings_of(report: Report, defects: list[str]) -> list[str]:
 
 
 def _numbers(r: Report, defects: list[str]):
-    yield r.bad_numbers, f"{r.bad_numbers} numbers are NaN or infinite: training on them is refused"
+    yield r.bad_numbers, (
+        f"{_counted(r.bad_numbers, 'number')} {'is' if r.bad_numbers == 1 else 'are'} NaN or infinite: training on "
+        "such data is refused"
+    )
     yield r.unloadable, f"load_transitions refuses it: {r.unloadable}"
     yield r.unusable_episodes, (
         f"{r.unusable_episodes} of {r.episodes} episodes cannot be used; the first: {defects[0] if defects else ''}"
@@ -44,8 +47,8 @@ def _rewards(r: Report):
         + "; a critic learns nothing from them"
     )
     yield r.lost_rewards, (
-        f"at {r.lost_rewards} steps the infos say success and the reward is not 1; load_transitions makes the first of "
-        "each episode 1"
+        f"at {_counted(r.lost_rewards, 'step')} the infos say success and the reward is not 1; load_transitions makes "
+        "the first of each episode 1"
     )
     yield r.idle_steps, (
         f"rewards pile up at the goal: {r.idle_steps} steps ({1 - (r.useful_share or 0):.0%}) come after an episode's "
@@ -71,13 +74,15 @@ def _ends(r: Report):
     )
     yield r.unended_episodes or r.early_ends, (
         f"{_episodes(r.unended_episodes, 'end', 'ends')} without being terminated or truncated, and "
-        f"{r.early_ends} steps inside of episodes are marked as ends: episodes may be cut at the wrong places"
+        f"{_counted(r.early_ends, 'step')} inside of episodes marked as ends: episodes may be cut at the wrong places"
     )
     yield r.overlong_episodes, (
         f"{_episodes(r.overlong_episodes, 'are', 'is')} longer than the environment's time limit: several "
         "may be glued together"
     )
-    yield r.seams, f"{r.seams} steps jump by more than {SEAM:g} m: different episodes are glued together"
+    yield r.seams, (
+        f"{_counted(r.seams, 'jump')} of more than {SEAM:g} m in one step: different episodes are glued together"
+    )
 
 
 def _origin(r: Report):
@@ -107,4 +112,8 @@ def _origin(r: Report):
 
 def _episodes(count: int, many: str, one: str) -> str:
     """So many episodes, and what they do."""
-    return f"1 episode {one}" if count == 1 else f"{count} episodes {many}"
+    return f"{_counted(count, 'episode')} {one if count == 1 else many}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"1 {what}" if count == 1 else f"{count} {what}s"

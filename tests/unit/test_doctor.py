@@ -71,11 +71,11 @@ def with_nan():
     ("defect", "says"),
     [
         (goal_episode(LONG, rewards=[0, 0, 1, 1, 1, 1]), "rewards pile up at the goal: 3 steps"),
-        (with_nan(), "1 numbers are NaN or infinite"),
+        (with_nan(), "1 number is NaN or infinite"),
         (with_nan(), "1 of 2 episodes cannot be used; the first: .*episode 1: observation has 1 NaN"),
         (goal_episode(LONG, terminated=True), "1 episode is marked terminated at the time limit without success"),
         (unfinished(), "1 episode ends without being terminated or truncated"),
-        (goal_episode([(4, 4), *WALK]), "1 steps jump by more than 1 m"),
+        (goal_episode([(4, 4), *WALK]), "1 jump of more than 1 m in one step"),
         (goal_episode(WALK, actions=np.ones((4, 8), np.float32)), "50% of the actions are at their limit"),
         (goal_episode(WALK, up=0.0), "50% of the episodes end upside down"),
         (goal_episode([*LONG, (2, 4)]), "1 episode is longer than the environment's time limit"),
