@@ -199,7 +199,7 @@ def test_what_is_on_record_elsewhere_is_not_run_again(swept, multigoal, tmp_path
     """In an empty folder: one record is whole, one of other settings, one lacks an evaluation, one is missing."""
     whole, other, short, _ = (next(r for r in read_records(swept / "records.jsonl") if r["run"] == name)
                               for name in NAMES)
-    other["config"]["settings"]["width"] = 16
+    other["config"]["agent"]["width"] = 16
     short["evaluations"] = [e for e in short["evaluations"] if e["sampling_steps"] != 1]
     cells, kept = cells_of(tmp_path), tmp_path / "kept.jsonl"
     write_records(kept, [whole, other, short])
