@@ -68,7 +68,7 @@ def per_place(weights: Tensor, place: Tensor, side: float, power: float = 1.0) -
 
     exp(eta A) draws rows of a place as often as they were visited times Z, its mean there: advantage-weighted
     regression drops the Z of the optimum p exp(eta A) / Z, for it changes no optimum. But a network with few updates
-    never learns a place that is hardly ever drawn: one where V is above all that anybody did, so that Z is small, or
+    may never learn a place that is hardly ever drawn: one where V is above all that anybody did, so that Z is small, or
     one where few have been. Here weights choose among what was done at a place, and places have the share of the data
     (power 1), the same share each (power 0), or between. A constant that A has at a place cancels, if no cap cuts it.
     A square in which all weights are 0 keeps them. ValueError for a side that is not positive. Ours.
