@@ -62,6 +62,8 @@ class GuidedConfig(ValueConfig):
                              "eta_conditioned")
         check_between(self, 0, math.inf, "place_side")
         check_between(self, 0, 1, "place_power")
+        if self.place_power != 1 and not self.place_side:
+            raise ValueError(f"place_power needs a place_side, the metres of its squares, got {self.place_power!r}")
         if self.place_side and not self.draw_by_weight:
             raise ValueError(f"place_side is for rows that are drawn by weight: give draw_by_weight, too, "
                              f"got {self.place_side!r}")

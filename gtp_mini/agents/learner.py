@@ -188,7 +188,7 @@ class ValueLearner(Parted):
 
     @torch.no_grad()
     def advantages(self, data: Batch, rows: int = 65_536) -> Tensor:
-        """Q(s, a) - V(s) of a whole dataset, (M,), so many rows at a time: the mean of `gains` over what followed such
+        """Q(s, a) - V(s) of a whole dataset, (M,), so many rows at a time: `gains` on the average of what followed such
         actions, if Q was taught with the same n_step. Needs a V from the data."""
         return torch.cat([self.target_critic.pessimistic(o, a, self.config.spread) - self.value(o)
                           for o, a in zip(data["obs"].split(rows), data["action"].split(rows), strict=True)])

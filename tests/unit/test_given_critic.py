@@ -192,10 +192,16 @@ def test_places_keep_their_share_of_the_rows_that_are_drawn(teacher):
     here = (data.obs[0] / 0.5).floor() == (data.obs / 0.5).floor()
     assert 1 < here.all(1).sum() < len(data) and chances.std() > 0
     assert torch.isclose(chances[here.all(1)].mean(), torch.tensor(1.0), atol=1e-4)
+    alike = make_agent("gtp-sd", 2, 2, 10, method_config("gtp-sd", **settings, place_power=0.0))
+    alike.take_values(agent.values)
+    chances = alike.chances(agent.values.advantages({"obs": data.obs, "action": data.action}), data.obs)
+    assert torch.isclose(chances[here.all(1)].sum(), torch.tensor(1.0), atol=1e-4)
     with pytest.raises(ValueError, match="place_side is for rows that are drawn by weight: .* got 0.5"):
         method_config("gtp-sd", place_side=0.5, eta=1.0)
     with pytest.raises(ValueError, match="place_side needs observations that begin with a position"):
         make_agent("gtp-sd", 2, 2, 10, method_config("gtp-sd", **settings | {"position_dims": 0}))
+    with pytest.raises(ValueError, match="place_power needs a place_side"):
+        method_config("gtp-sd", **drawing(place_power=0.5))
     for name, bad in (("place_side", -1.0), ("place_power", 2.0)):
         with pytest.raises(ValueError, match=f"{name} must be"):
             method_config("gtp-sd", **{name: bad})
